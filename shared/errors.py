@@ -1,0 +1,282 @@
+"""Every error that the platform tells anyone, in one table.
+
+A class is a row: its reason is derived from its name (`InstallNotFoundError` is
+`INSTALL_NOT_FOUND`), its docstring is the title that callers read, and its arguments are the gRPC
+code and the HTTP status. This module knows neither grpc nor HTTP: `shared.rpc.status` and
+`gateway_shim.problem` carry the rows over the wire. `docs/errors.md` is generated from it.
+
+What an instance says (`message`, `metadata`, `faults`) reaches callers: never put a secret, a
+token or another tenant's data in it.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import ClassVar
+
+
+class Code(IntEnum):
+    """The canonical codes of google.rpc.Code, by number."""
+
+    CANCELLED = 1
+    UNKNOWN = 2
+    INVALID_ARGUMENT = 3
+    DEADLINE_EXCEEDED = 4
+    NOT_FOUND = 5
+    ALREADY_EXISTS = 6
+    PERMISSION_DENIED = 7
+    RESOURCE_EXHAUSTED = 8
+    FAILED_PRECONDITION = 9
+    ABORTED = 10
+    UNIMPLEMENTED = 12
+    INTERNAL = 13
+    UNAVAILABLE = 14
+    DATA_LOSS = 15
+    UNAUTHENTICATED = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One of several things wrong with an input.
+
+    `path` says where, as `endpoints[2].method`; `code` is stable; `hint` says what to do.
+    """
+
+    path: str
+    code: str
+    message: str
+    hint: str = ""
+
+
+class ExtensionError(Exception):
+    """The root: something the platform can explain."""
+
+    reason: ClassVar[str] = ""
+    code: ClassVar[Code] = Code.INTERNAL
+    http_status: ClassVar[int] = 500
+    _by_reason: ClassVar[dict[str, type["ExtensionError"]]] = {}
+
+    def __init_subclass__(cls, *, code: Code, http: int) -> None:
+        """Derives the reason from the class name and refuses a second row of the same reason."""
+        super().__init_subclass__()
+        words = re.findall(r"[A-Z][a-z0-9]*", cls.__name__.removesuffix("Error"))
+        cls.reason = "_".join(words).upper()
+        cls.code = code
+        cls.http_status = http
+        if cls.reason in ExtensionError._by_reason:
+            raise TypeError(f"two errors share the reason {cls.reason}")
+        ExtensionError._by_reason[cls.reason] = cls
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        faults: Sequence[Fault] = (),
+        retry_after_ms: int | None = None,
+        **metadata: str,
+    ) -> None:
+        self.message = message or self.title()
+        self.faults = tuple(faults)
+        self.retry_after_ms = retry_after_ms
+        self.metadata: Mapping[str, str] = metadata
+        super().__init__(self.message)
+
+    @classmethod
+    def title(cls) -> str:
+        """The first line of the class's docstring."""
+        return (cls.__doc__ or "").strip().splitlines()[0]
+
+    @staticmethod
+    def table() -> Mapping[str, type["ExtensionError"]]:
+        """Every row, by reason."""
+        return ExtensionError._by_reason
+
+
+# --- identity -----------------------------------------------------------------------------------
+
+
+class UnauthenticatedError(ExtensionError, code=Code.UNAUTHENTICATED, http=401):
+    """The caller did not prove who it is."""
+
+
+class ForbiddenError(ExtensionError, code=Code.PERMISSION_DENIED, http=403):
+    """The caller may not do this."""
+
+
+class TenantMismatchError(ExtensionError, code=Code.PERMISSION_DENIED, http=403):
+    """The request names a tenant that is not the caller's."""
+
+
+class InvocationGrantInvalidError(ExtensionError, code=Code.PERMISSION_DENIED, http=502):
+    """The invocation grant is missing, expired or not the registry's own."""
+
+
+# --- input --------------------------------------------------------------------------------------
+
+
+class ArgumentInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
+    """A field of the request is not what it must be."""
+
+
+class PageTokenInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
+    """The page token is not one that this listing gave."""
+
+
+class PayloadTooLargeError(ExtensionError, code=Code.INVALID_ARGUMENT, http=413):
+    """The body is larger than the limit."""
+
+
+class ManifestInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
+    """The manifest has faults."""
+
+
+class ConfigInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
+    """The install's config is not a JSON object within its limits."""
+
+
+class CapabilityNotRequestedError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
+    """A capability was granted that the version does not ask for."""
+
+
+# --- bundles and trust --------------------------------------------------------------------------
+
+
+class BundleTooLargeError(ExtensionError, code=Code.INVALID_ARGUMENT, http=413):
+    """The bundle is larger than the limit, packed or unpacked."""
+
+
+class BundleInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
+    """The archive is not a well-formed bundle.tar.zst."""
+
+
+class ComponentInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
+    """The bundle's program is not a component of the world that the platform runs."""
+
+
+class BundleNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """No bundle with this content hash is stored."""
+
+
+class ContentHashMismatchError(ExtensionError, code=Code.DATA_LOSS, http=502):
+    """The bytes are not those that the content hash names."""
+
+
+class BundleUntrustedError(ExtensionError, code=Code.FAILED_PRECONDITION, http=502):
+    """The bundle's signature does not satisfy the signing policy."""
+
+
+class BundleUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):
+    """The bundle could not be fetched."""
+
+
+class BundleStoreUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):
+    """The bundle store does not answer."""
+
+
+class TrustBundleInvalidError(ExtensionError, code=Code.FAILED_PRECONDITION, http=500):
+    """The trust bundle cannot be used."""
+
+
+# --- catalogue and installs ---------------------------------------------------------------------
+
+
+class RegistryEntryNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """The catalogue has no such extension."""
+
+
+class RegistryEntryExistsError(ExtensionError, code=Code.ALREADY_EXISTS, http=409):
+    """The publisher has an extension of this name already."""
+
+
+class VersionNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """The extension has no such version."""
+
+
+class VersionExistsError(ExtensionError, code=Code.ALREADY_EXISTS, http=409):
+    """This version was published before; publish under a new one."""
+
+
+class InstallNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """The tenant has no such install, or it is disabled."""
+
+
+class InstallExistsError(ExtensionError, code=Code.ALREADY_EXISTS, http=409):
+    """The tenant has this extension at another version; update it instead."""
+
+
+# --- storage ------------------------------------------------------------------------------------
+
+
+class CapabilityNotGrantedError(ExtensionError, code=Code.PERMISSION_DENIED, http=403):
+    """The install was not granted this capability."""
+
+
+class StorageEntryNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """There is no record under this key."""
+
+
+class RevisionMismatchError(ExtensionError, code=Code.ABORTED, http=409):
+    """The record's revision is not the expected one."""
+
+
+class StorageLimitExceededError(ExtensionError, code=Code.RESOURCE_EXHAUSTED, http=429):
+    """The install's storage limit is reached."""
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+class ExtensionNotAvailableError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """The tenant has no active install of this extension."""
+
+
+class EndpointNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """The extension declares no such endpoint."""
+
+
+class MethodNotAllowedError(ExtensionError, code=Code.UNIMPLEMENTED, http=405):
+    """The extension declares this path with other methods only."""
+
+
+class RunnerDrainingError(ExtensionError, code=Code.UNAVAILABLE, http=503):
+    """The runner accepts no more calls."""
+
+
+class RunnerSaturatedError(ExtensionError, code=Code.RESOURCE_EXHAUSTED, http=503):
+    """The runner has no room for another call."""
+
+
+class RunnerUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):
+    """No runner could be reached."""
+
+
+class RegistryUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):
+    """The registry or its database does not answer."""
+
+
+class DeadlineExceededError(ExtensionError, code=Code.DEADLINE_EXCEEDED, http=504):
+    """The call took longer than its deadline."""
+
+
+class InternalError(ExtensionError, code=Code.INTERNAL, http=500):
+    """The platform failed; the request id finds the cause in its log."""
+
+
+# --- guests: told in band (ExecuteResponse.failure), never as a gRPC error ----------------------
+
+
+class GuestTrappedError(ExtensionError, code=Code.INTERNAL, http=502):
+    """The extension crashed."""
+
+
+class GuestOutOfMemoryError(ExtensionError, code=Code.INTERNAL, http=502):
+    """The extension needed more memory than it may use."""
+
+
+class GuestResponseInvalidError(ExtensionError, code=Code.INTERNAL, http=502):
+    """The extension gave an answer that is no HTTP response."""
+
+
+class GuestTimedOutError(ExtensionError, code=Code.INTERNAL, http=504):
+    """The extension took longer than it may."""

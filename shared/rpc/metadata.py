@@ -1,0 +1,38 @@
+"""What travels beside an RPC's message: who calls, for which request, under which grant."""
+
+from collections.abc import Iterable
+from contextvars import ContextVar
+
+AUTHORIZATION = "authorization"
+REQUEST_ID = "x-request-id"
+INVOCATION_GRANT = "x-invocation-grant"
+
+Metadata = tuple[tuple[str, str], ...]
+RawMetadata = Iterable[tuple[str, str | bytes]]
+
+current_request_id: ContextVar[str] = ContextVar("current_request_id", default="")
+"""The request that this task serves; set by the telemetry interceptor and by the gateway."""
+
+
+def call_metadata(*, token: str, request_id: str = "", invocation_grant: str = "") -> Metadata:
+    """The metadata of a call; empty values are left out, the current request id is the default."""
+    pairs = [(AUTHORIZATION, f"Bearer {token}")]
+    if request_id := request_id or current_request_id.get():
+        pairs.append((REQUEST_ID, request_id))
+    if invocation_grant:
+        pairs.append((INVOCATION_GRANT, invocation_grant))
+    return tuple(pairs)
+
+
+def value_of(metadata: RawMetadata | None, name: str) -> str:
+    """The first text value under `name`, or the empty string."""
+    for key, value in metadata or ():
+        if key == name and isinstance(value, str):
+            return value
+    return ""
+
+
+def bearer_token_of(metadata: RawMetadata | None) -> str:
+    """The token of the `authorization` pair, or the empty string."""
+    scheme, _, token = value_of(metadata, AUTHORIZATION).partition(" ")
+    return token if scheme.lower() == "bearer" else ""
