@@ -12,7 +12,7 @@ PIP_INSTALL = $(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-
 
 .DEFAULT_GOAL := help
 .PHONY: help sync sync-dev demo up test test-unit bench check fix lint types imports protos \
-        check-protos guests lock wheel clean
+        check-protos check-docs docs guests lock wheel clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-14s %s\n", $$1, $$2}'
@@ -55,7 +55,7 @@ bench: sync-dev guests ## Measure, and print ratios
 guests: sync-dev ## Build the test guests (cached by the hash of their sources)
 	@$(BIN)/python examples/build.py
 
-check: lint types imports check-protos ## Everything CI checks besides the tests
+check: lint types imports check-protos check-docs ## Everything CI checks besides the tests
 
 lint: sync-dev ## Style (fix with `make fix`)
 	$(BIN)/ruff check .
@@ -71,13 +71,20 @@ imports: sync-dev ## The import contracts of docs/adr
 check-protos: sync-dev ## Generated code equals what the protos say, and breaks no client
 	$(BIN)/python protos/generate.py --check
 
+check-docs: sync-dev ## Generated pages equal what the code says
+	$(BIN)/python docs/generate.py --check
+
 protos: sync-dev ## Regenerate shared/pb
 	$(BIN)/python protos/generate.py
+
+docs: sync-dev ## Regenerate docs/errors.md and docs/settings.md
+	$(BIN)/python docs/generate.py
 
 fix: sync-dev ## Format and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 	$(BIN)/python protos/generate.py
+	$(BIN)/python docs/generate.py
 
 lock: sync-dev ## Resolve the pins anew (hashes, no index address)
 	$(UV) pip compile --quiet --python-version 3.11 --generate-hashes --no-emit-index-url \

@@ -19,7 +19,13 @@ class SettingsInvalidError(Exception):
 class Settings(BaseModel):
     """Base of every process's settings."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(
+        frozen=True,
+        extra="forbid",
+        hide_input_in_errors=True,
+        validate_by_alias=False,
+        validate_by_name=True,
+    )
 
     prefix: ClassVar[str] = ""
 
@@ -37,10 +43,9 @@ class Settings(BaseModel):
             SettingsInvalidError: at least one is missing or wrong; the values are not repeated.
         """
         given = {}
-        for field, info in cls.model_fields.items():
-            variable = cls.variable_of(field)
-            if value := environment.get(variable, ""):
-                given[variable if info.validation_alias else field] = value
+        for field in cls.model_fields:
+            if value := environment.get(cls.variable_of(field), ""):
+                given[field] = value
         try:
             return cls.model_validate(given)
         except ValidationError as error:
@@ -50,11 +55,14 @@ class Settings(BaseModel):
     def _explain(cls, error: ValidationError) -> str:
         lines = []
         for fault in error.errors(include_input=False, include_url=False):
-            field = str(fault["loc"][0]) if fault["loc"] else ""
-            variable = cls.variable_of(field) if field in cls.model_fields else field
+            if not fault["loc"]:  # a rule over several fields; its text names them
+                lines.append(f"{fault['msg']}.")
+                continue
+            field = str(fault["loc"][0])
+            variable = cls.variable_of(field)
             if fault["type"] == "missing":
-                about = cls.model_fields[field].description if field in cls.model_fields else ""
-                lines.append(f"{variable} is not set. {about or ''}".rstrip())
+                about = cls.model_fields[field].description or ""
+                lines.append(f"{variable} is not set. {about}".rstrip())
             else:
                 lines.append(f"{variable}: {fault['msg']}.")
         return "\n".join(lines)
