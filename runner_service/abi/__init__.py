@@ -1,0 +1,1 @@
+"""What crosses between an extension and its host: names, types and values, without any engine."""
