@@ -112,6 +112,10 @@ class InvocationGrantInvalidError(ExtensionError, code=Code.PERMISSION_DENIED, h
     """The invocation grant is missing, expired or not the registry's own."""
 
 
+class IdentityUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):
+    """The keys that verify callers could not be fetched."""
+
+
 # --- input --------------------------------------------------------------------------------------
 
 
@@ -125,6 +129,14 @@ class PageTokenInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400
 
 class PayloadTooLargeError(ExtensionError, code=Code.INVALID_ARGUMENT, http=413):
     """The body is larger than the limit."""
+
+
+class RequestTimedOutError(ExtensionError, code=Code.DEADLINE_EXCEEDED, http=408):
+    """The body did not arrive in time."""
+
+
+class HeadersTooLargeError(ExtensionError, code=Code.INVALID_ARGUMENT, http=431):
+    """The request line and headers are larger than the limit."""
 
 
 class ManifestInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
