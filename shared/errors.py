@@ -190,6 +190,10 @@ class TrustBundleInvalidError(ExtensionError, code=Code.FAILED_PRECONDITION, htt
     """The trust bundle cannot be used."""
 
 
+class SigningKeyInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
+    """The signing key cannot be used."""
+
+
 # --- catalogue and installs ---------------------------------------------------------------------
 
 
