@@ -70,15 +70,15 @@ def _handler_faults(item: Item | None) -> Iterator[Fault]:
     if item is None:
         yield Fault(
             path=path,
-            code="HANDLER_MISSING",
+            code="handler_missing",
             message="the component does not export it",
             hint="build it for the world `runner` of package alga:extension",
         )
     elif not isinstance(item, FunctionType):
-        yield Fault(path=path, code="HANDLER_MISTYPED", message="it is not a function")
+        yield Fault(path=path, code="handler_mistyped", message="it is not a function")
     else:
         for line in differences(item, HANDLER):
-            yield Fault(path=path, code="HANDLER_MISTYPED", message=line)
+            yield Fault(path=path, code="handler_mistyped", message=line)
 
 
 def _import_faults(imports: Mapping[str, Item]) -> Iterator[Fault]:
@@ -94,7 +94,7 @@ def _import_faults(imports: Mapping[str, Item]) -> Iterator[Fault]:
             hint = next((h for prefix, h in _REFUSED.items() if name.startswith(prefix)), "")
             yield Fault(
                 path=path,
-                code="IMPORT_REFUSED",
+                code="import_refused",
                 message="the platform does not offer it",
                 hint=hint or "import only what the world `runner` has",
             )
@@ -104,24 +104,24 @@ def _interface_faults(
     path: str, item: Item, offered: Mapping[str, FunctionType]
 ) -> Iterator[Fault]:
     if not isinstance(item, InterfaceShape):
-        yield Fault(path=path, code="IMPORT_MISTYPED", message="it is not an interface")
+        yield Fault(path=path, code="import_mistyped", message="it is not an interface")
         return
     for name, kind in item.others.items():
         yield Fault(
-            path=f"{path}.{name}", code="IMPORT_UNKNOWN", message=f"the interface has no {kind}"
+            path=f"{path}.{name}", code="import_unknown", message=f"the interface has no {kind}"
         )
     for name, function in item.functions.items():
         wanted = offered.get(name)
         if wanted is None:
             yield Fault(
                 path=f"{path}.{name}",
-                code="IMPORT_UNKNOWN",
+                code="import_unknown",
                 message="the interface has no such function",
                 hint=f"it has: {', '.join(offered) or 'types only'}",
             )
             continue
         for line in differences(function, wanted):
-            yield Fault(path=f"{path}.{name}", code="IMPORT_MISTYPED", message=line)
+            yield Fault(path=f"{path}.{name}", code="import_mistyped", message=line)
 
 
 def _is_plain_type(item: Item) -> bool:

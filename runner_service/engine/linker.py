@@ -6,7 +6,7 @@ guest would go on with a result that nobody wrote.
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from ctypes import string_at
 from typing import Final
 
@@ -36,14 +36,20 @@ class _Scratch(threading.local):
 class HostLinker:
     """Owns the linker and the callbacks that it points to."""
 
-    def __init__(self, *, engine: Engine, invocations: Invocations) -> None:
+    def __init__(
+        self,
+        *,
+        engine: Engine,
+        invocations: Invocations,
+        imports: Mapping[str, Mapping[str, FunctionType]] = IMPORTS,
+    ) -> None:
         self._invocations = invocations
         self._scratch = _Scratch()
         self._callbacks: list[object] = []
         self._linker = Linker(engine)
         self._linker.add_wasip2()
         self._linker.allow_shadowing = True
-        for interface, functions in IMPORTS.items():
+        for interface, functions in imports.items():
             self._define(
                 interface,
                 {name: self._host_function(interface, name, of) for name, of in functions.items()},

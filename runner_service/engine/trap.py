@@ -82,7 +82,7 @@ def explain(evidence: Evidence) -> ExtensionError:  # noqa: PLR0911 - one exit f
         return GuestTimedOutError(f"the extension ran for more than {evidence.timeout_ms} ms")
     if "fuel allocated for hostcalls" in cause:
         return GuestResponseInvalidError(
-            "the extension passed more than 2795944 bytes of a list<u8> at once; "
+            "the extension passed more than about 2796000 bytes of a list<u8> at once; "
             "answer or store it in smaller parts"
         )
     if "maximum concurrent" in cause:

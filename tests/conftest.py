@@ -1,0 +1,7 @@
+"""Fixtures come from plugins, one for each real thing that tests talk to."""
+
+pytest_plugins: list[str] = [
+    "tests.fixtures.tokens",
+    "tests.fixtures.gateway",
+    "tests.fixtures.guests.plugin",
+]
