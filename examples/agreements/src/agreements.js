@@ -1,6 +1,10 @@
 import { logInfo, logWarn } from 'alga:extension/logging';
-import { get as getEntry, put as putEntry } from 'alga:extension/storage';
-import { delete as deleteEntry, listEntries } from 'alga:extension/storage';
+import {
+  delete as deleteEntry,
+  get as getEntry,
+  listEntries,
+  put as putEntry,
+} from 'alga:extension/storage';
 import { getUser } from 'alga:extension/user';
 import { get as getSetting } from 'wasi:config/store@0.2.0-rc.1';
 
@@ -12,6 +16,13 @@ const NAMESPACE = 'agreements';
 const DEFAULT_GREETING = 'Your agreements';
 // The host gives pages of this many entries; a shorter one is the last.
 const PAGE_SIZE = 25;
+
+const FAILURES = {
+  missing: [404, 'agreement_not_found', 'There is no such agreement.'],
+  conflict: [409, 'agreement_exists', 'This request was carried out before.'],
+  denied: [403, 'storage_denied', 'The install does not grant cap:storage.kv, or is full.'],
+  internal: [503, 'storage_unavailable', 'Storage does not answer; try again.'],
+};
 
 export const ID = /^[A-Za-z0-9._-]{1,128}$/;
 
@@ -53,7 +64,8 @@ export function read({ id }) {
 
 /** DELETE /agreements/:id */
 export function remove({ id }) {
-  stored(() => deleteEntry(NAMESPACE, id));
+  // To storage, deleting what is not there is a conflict.
+  stored(() => deleteEntry(NAMESPACE, id), { ...FAILURES, conflict: FAILURES.missing });
   logInfo(`agreement ${id} deleted`);
   return noContent();
 }
@@ -87,21 +99,12 @@ function userName() {
 }
 
 /** Runs a storage call and turns its error, a storage-error in `payload`, into an answer. */
-function stored(call) {
+function stored(call, failures = FAILURES) {
   try {
     return call();
   } catch (error) {
-    switch (error.payload) {
-      case 'missing':
-        throw new Refusal(404, 'agreement_not_found', 'There is no such agreement.');
-      case 'conflict':
-        throw new Refusal(409, 'agreement_exists', 'This request was carried out before.');
-      case 'denied':
-        throw new Refusal(403, 'storage_denied', 'The install does not grant cap:storage.kv.');
-      case 'internal':
-        throw new Refusal(503, 'storage_unavailable', 'Storage does not answer; try again.');
-      default:
-        throw error;
-    }
+    const failure = failures[error.payload];
+    if (failure === undefined) throw error;
+    throw new Refusal(...failure);
   }
 }

@@ -4,6 +4,12 @@ import { decodeUtf8 } from './utf8.js';
 // Far below the 64 KiB that a stored value may have.
 const MAX_BODY_BYTES = 16 * 1024;
 
+// QuickJS traps on JSON that nests some thousand levels deep, before it can throw. An agreement is
+// flat, and to count what opens outside strings is enough.
+const MAX_BRACKETS = 32;
+const STRINGS = /"(?:[^"\\]|\\.)*"/g;
+const BRACKETS = /[[{]/g;
+
 // Controls, and halves of surrogate pairs. (StarlingMonkey has no \p{…}.)
 const UNPRINTABLE = /[\u0000-\u001f\u007f-\u009f\ud800-\udfff]/u;
 
@@ -46,6 +52,9 @@ function parseJson(body) {
     text = decodeUtf8(body);
   } catch {
     throw new Refusal(400, 'json_invalid', 'The body is not UTF-8.');
+  }
+  if ((text.replace(STRINGS, '').match(BRACKETS) ?? []).length > MAX_BRACKETS) {
+    throw new Refusal(400, 'json_invalid', 'The body nests too deeply.');
   }
   try {
     return JSON.parse(text);
