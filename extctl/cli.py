@@ -1,0 +1,53 @@
+"""The command line: which commands there are, and in which order help lists them."""
+
+import typer
+
+from extctl.commands.call import call
+from extctl.commands.demo import demo
+from extctl.commands.doctor import doctor
+from extctl.commands.executions import executions
+from extctl.commands.installs import disable, enable, install, uninstall, update
+from extctl.commands.publish import publish
+from extctl.commands.signing import keygen, pack, sign, verify
+from extctl.commands.token import token
+from extctl.commands.up import up
+
+HELP = """Run, publish, install and call extensions.
+
+Commands that talk to a stack find it through --stack DIR or EXTCTL_STACK (default: ./.stack).
+
+Exit codes: 0 done, 1 refused, 2 wrong command line, 3 something does not answer, 70 a bug in
+extctl, 130 interrupted.
+"""
+
+PANELS = {
+    "The stack": (up, demo, doctor),
+    "Publishing": (keygen, pack, sign, verify, publish),
+    "Tenants": (install, uninstall, enable, disable, update),
+    "Calling": (token, call, executions),
+}
+
+
+def build_app() -> typer.Typer:
+    """The application; building it reads nothing and starts nothing."""
+    app = typer.Typer(
+        name="extctl",
+        help=HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+
+    @app.callback()
+    def extctl(
+        *,
+        debug: bool = typer.Option(False, "--debug", help="Show the traceback of a bug in extctl."),
+    ) -> None:
+        pass
+
+    extctl.__doc__ = HELP
+    for panel, commands in PANELS.items():
+        for command in commands:
+            app.command(rich_help_panel=panel)(command)
+    return app

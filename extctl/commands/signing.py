@@ -1,0 +1,194 @@
+"""`extctl keygen`, `pack`, `sign`, `verify`: what a publisher does before publishing."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from extctl.bundling import (
+    CheckedBundle,
+    open_bundle,
+    pack_directory,
+    read_envelope,
+    signature_path,
+)
+from extctl.console import Console, facts
+from extctl.failures import CommandError
+from extctl.files import replace_public_file
+from extctl.options import DEFAULT_STACK, AsJson, Stack
+from extctl.stack_file import read_stack_file
+from extctl.trust_file import trust_key
+from shared.bundles.layout import BUNDLE_NAME
+from shared.clock import SystemClock
+from shared.errors import BundleUntrustedError, TrustBundleInvalidError
+from shared.trust.keys import (
+    generate_key,
+    public_pem,
+    read_private_key,
+    sign_statement,
+    write_private_key,
+)
+from shared.trust.trust_bundle import TrustBundle
+from shared.trust.trust_entry import Algorithm, key_id_of
+from shared.trust.verification import (
+    SignatureVerification,
+    VerificationResult,
+    verify_signature,
+)
+
+DEFAULT_KEY: Final = Path("publisher.pem")
+
+Key = Annotated[Path, typer.Option("--key", metavar="PEM", help="The publisher's private key.")]
+Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help=f"A {BUNDLE_NAME}.")]
+
+
+def keygen(
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="PEM", help="Where to write the private key.")
+    ] = DEFAULT_KEY,
+    algorithm: Annotated[
+        Algorithm, typer.Option("--algorithm", help="Which kind of key.")
+    ] = Algorithm.ED25519,
+    publisher: Annotated[
+        list[str] | None,
+        typer.Option("--publisher", help="For whom alone it may sign (repeatable)."),
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Also add it to the running stack's trust bundle.")
+    ] = False,
+    stack: Stack = DEFAULT_STACK,
+    as_json: AsJson = False,
+) -> None:
+    """Make a signing key; print its public half as an entry of a trust bundle."""
+    console = Console(as_json=as_json)
+    publishers = tuple(publisher or ())
+    key = generate_key(algorithm)
+    entry = public_pem(key, publishers=publishers).decode()
+    trusted_by = read_stack_file(stack).trust_bundle_file if trust else None
+    write_private_key(out, key)
+    if trusted_by is not None:
+        trust_key(trusted_by, key, publishers=publishers)
+        console.note("The services read the trust bundle again within 5 seconds.")
+    key_id = key_id_of(key.public_key())
+    console.note(f"The private key is in {out}; keep it secret.")
+    console.result(
+        {
+            "key_id": key_id,
+            "private_key_file": str(out),
+            "public_pem": entry,
+            "trust_bundle_file": str(trusted_by) if trusted_by else None,
+        },
+        entry.rstrip(),
+    )
+
+
+def pack(
+    directory: Annotated[
+        Path, typer.Argument(metavar="DIR", help="Holds manifest.json, dist/main.wasm and ui/.")
+    ],
+    *,
+    out: Annotated[
+        Path, typer.Option("--out", metavar="FILE", help="Where to write the bundle.")
+    ] = Path(BUNDLE_NAME),
+    as_json: AsJson = False,
+) -> None:
+    """Check an extension and pack it; the same files always give the same bytes."""
+    console = Console(as_json=as_json)
+    with console.step(f"Pack {directory}"):
+        bundle = pack_directory(directory)
+        replace_public_file(out, bundle.data)
+    console.warn(bundle.warnings)
+    console.result(
+        {**_bundle_data(bundle), "file": str(out)},
+        facts({"file": str(out), **_bundle_facts(bundle)}),
+    )
+
+
+def sign(
+    bundle: Bundle,
+    *,
+    key: Key = DEFAULT_KEY,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="Where to write; beside the bundle by default."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Sign a bundle: write a DSSE envelope that names its hash, publisher, name and version."""
+    console = Console(as_json=as_json)
+    checked = open_bundle(bundle)
+    private = read_private_key(key)
+    target = out or signature_path(bundle)
+    replace_public_file(target, sign_statement(private, checked.subject))
+    key_id = key_id_of(private.public_key())
+    console.result(
+        {**_bundle_data(checked), "signature_file": str(target), "key_id": key_id},
+        facts({"signature": str(target), "key": key_id, **_bundle_facts(checked)}),
+    )
+
+
+def verify(
+    bundle: Bundle,
+    *,
+    signature: Annotated[
+        Path | None,
+        typer.Option("--signature", metavar="FILE", help="The envelope; else beside the bundle."),
+    ] = None,
+    trust: Annotated[
+        Path | None,
+        typer.Option("--trust", metavar="PEM", help="A trust bundle; else the running stack's."),
+    ] = None,
+    stack: Stack = DEFAULT_STACK,
+    as_json: AsJson = False,
+) -> None:
+    """Say whether a bundle's signature is one that the trust bundle vouches for."""
+    console = Console(as_json=as_json)
+    checked = open_bundle(bundle)
+    envelope_path = signature or signature_path(bundle)
+    if signature and not signature.exists():
+        raise CommandError(f"{signature} is not there.", hint="`extctl sign` makes a signature.")
+    envelope = read_envelope(envelope_path) if envelope_path.exists() else None
+    verification = verify_signature(
+        envelope,
+        trust=_trust(trust or read_stack_file(stack).trust_bundle_file),
+        subject=checked.subject,
+        now=SystemClock().now(),
+    )
+    if verification.result is not VerificationResult.VERIFIED:
+        raise BundleUntrustedError(verification.detail, result=verification.result.value)
+    console.result({**_bundle_data(checked), **_verdict(verification)}, verification.detail)
+
+
+def _trust(path: Path) -> TrustBundle:
+    try:
+        return TrustBundle.from_pem(path.read_bytes())
+    except OSError as error:
+        raise TrustBundleInvalidError(f"{path} cannot be read: {error.strerror}.") from None
+
+
+def _verdict(verification: SignatureVerification) -> dict[str, object]:
+    return {
+        "result": verification.result.value,
+        "detail": verification.detail,
+        "key_id": verification.key_id,
+    }
+
+
+def _bundle_data(bundle: CheckedBundle) -> dict[str, object]:
+    return {
+        "extension": bundle.extension,
+        "version": bundle.manifest.version,
+        "content_hash": bundle.content_hash,
+        "size_bytes": len(bundle.data),
+        "files": sorted(bundle.files),
+        "warnings": list(bundle.warnings),
+    }
+
+
+def _bundle_facts(bundle: CheckedBundle) -> dict[str, str]:
+    return {
+        "extension": f"{bundle.extension} {bundle.manifest.version}",
+        "content hash": bundle.content_hash,
+        "size": f"{len(bundle.data):,} bytes, {len(bundle.files)} files",
+    }

@@ -1,0 +1,148 @@
+"""What the user sees: results on standard output, everything else on standard error.
+
+With `--json` a result is one JSON document and progress is silent. Text that others wrote (a
+manifest, a guest's answer, a log line) passes through `plain`, so that it cannot steer a terminal.
+"""
+
+import json
+import sys
+import time
+import unicodedata
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TextIO
+
+from rich.console import Console as Terminal
+from rich.console import RenderableType
+from rich.padding import Padding
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from extctl.failures import Failure
+
+_MAX_PLAIN = 4096
+_NO_FOLDING = 1000
+
+
+def plain(text: str, *, limit: int = _MAX_PLAIN) -> str:
+    """`text` without what a terminal would obey, cut after `limit` characters."""
+    kept = "".join(_shown(character) for character in text[:limit])
+    return kept if len(text) <= limit else f"{kept}…"
+
+
+def _shown(character: str) -> str:
+    # Cf holds the marks that reverse the direction of text
+    steers = unicodedata.category(character) in {"Cc", "Cf", "Cs"}
+    return "\N{REPLACEMENT CHARACTER}" if steers and character not in "\n\t" else character
+
+
+def table_of(columns: Sequence[str], rows: Sequence[Sequence[str]], *, title: str = "") -> Table:
+    """A table of text that is shown as it is."""
+    table = Table(title=title or None, title_justify="left", header_style="bold", box=None)
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(plain(cell)) for cell in row))
+    return table
+
+
+def _terminal(stream: TextIO) -> Terminal:
+    # what is no terminal (a file, a pipe, a CI log) has no width to fold lines to
+    width = None if stream.isatty() else _NO_FOLDING
+    return Terminal(file=stream, highlight=False, soft_wrap=True, width=width)
+
+
+class Console:
+    """Writes for a person, or for a program that asked for JSON."""
+
+    def __init__(self, *, as_json: bool = False) -> None:
+        self.as_json = as_json
+        self._out = _terminal(sys.stdout)
+        self._err = _terminal(sys.stderr)
+
+    def result(self, data: object, shown: RenderableType) -> None:
+        """Prints what the command found: `data` as JSON, or `shown` for a person."""
+        if self.as_json:
+            print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 - the result itself
+        elif isinstance(shown, str):
+            self._out.print(Text(shown))
+        else:
+            self._out.print(shown)
+
+    def note(self, text: str, *, style: str = "") -> None:
+        """Tells a person something that is not the result."""
+        if not self.as_json:
+            self._err.print(Text(text, style=style))
+
+    def warn(self, warnings: Sequence[str]) -> None:
+        """Shows warnings; with JSON they are part of the result instead."""
+        for warning in warnings:
+            self.note(f"! {plain(warning)}", style="yellow")
+
+    def indent(self, shown: RenderableType) -> None:
+        """Shows something as a detail of the step before it."""
+        if not self.as_json:
+            text = Text(shown) if isinstance(shown, str) else shown
+            self._err.print(Padding(text, (0, 0, 0, 4)), soft_wrap=False)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Shows that `title` is going on, and then how long it took."""
+        if self.as_json:
+            yield
+            return
+        started = time.monotonic()
+        try:
+            if self._err.is_terminal:
+                with self._err.status(Text(title)):
+                    yield
+            else:
+                yield
+        except BaseException:
+            self._line("✗", "red", title, started)
+            raise
+        self._line("✓", "green", title, started)
+
+    @contextmanager
+    def transfer(self, title: str, total_bytes: int) -> Iterator[Callable[[int], None]]:
+        """Shows a transfer's progress; the function given is told how many bytes more are done."""
+        if self.as_json or not self._err.is_terminal:
+            with self.step(title):
+                yield lambda _more: None
+            return
+        started = time.monotonic()
+        with Progress(
+            TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
+            console=self._err, transient=True,
+        ) as progress:  # fmt: skip
+            task = progress.add_task(title, total=total_bytes)
+            yield lambda more: progress.advance(task, more)
+        self._line("✓", "green", title, started)
+
+    def failure(self, failure: Failure) -> None:
+        """Says what was wrong and what to do."""
+        if self.as_json:
+            print(json.dumps(failure.as_json(), ensure_ascii=False), file=sys.stderr)  # noqa: T201
+            return
+        reason = f" [{failure.reason}]" if failure.reason else ""
+        self._err.print(Text.assemble(("error", "bold red"), f": {plain(failure.message)}{reason}"))
+        if failure.faults:
+            rows = [(fault.path, fault.message, fault.hint) for fault in failure.faults]
+            self._err.print(table_of(("where", "what is wrong", "what to do"), rows))
+        if failure.hint:
+            self._err.print(Text.assemble(("hint", "bold"), f": {failure.hint}"))
+
+    def _line(self, mark: str, style: str, title: str, started: float) -> None:
+        took = time.monotonic() - started
+        self._err.print(Text.assemble((mark, style), f" {title}", (f"  {took:.2f} s", "dim")))
+
+
+def facts(pairs: Mapping[str, str]) -> Table:
+    """Names and values under each other."""
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in pairs.items():
+        table.add_row(name, Text(plain(value)))
+    return table

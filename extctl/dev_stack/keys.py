@@ -1,0 +1,103 @@
+"""The keys of a stack on one machine: made once, each in a file that only its owner may read.
+
+Every process has a service key of its own; the key sets say which role each has. Nothing here is
+meant for production, where keys come from a secret store.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
+
+from extctl.failures import CommandError
+from extctl.files import (
+    create_private_file,
+    make_private_directory,
+    replace_private_file,
+)
+from shared.tokens.invocation_grant import ROLE as GRANT_ROLE
+from shared.tokens.keys import SigningKey
+from shared.tokens.service_token import ServiceRole
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackKeys:
+    """Where each key is."""
+
+    gateway: Path
+    operator: Path
+    runners: tuple[Path, ...]
+    service_key_set: Path
+    """JWKS: the public half of each service key, with its role."""
+    grant: Path
+    grant_key_set: Path
+    token_issuer: Path
+    token_key_set: Path
+
+
+def make_keys(directory: Path, *, runners: int) -> StackKeys:
+    """Makes the keys that are missing, and the key sets anew.
+
+    Raises:
+        CommandError: a key file is there and is no Ed25519 key.
+    """
+    make_private_directory(directory)
+    keys = StackKeys(
+        gateway=directory / "gateway.pem",
+        operator=directory / "operator.pem",
+        runners=tuple(directory / f"runner-{number}.pem" for number in range(1, runners + 1)),
+        service_key_set=directory / "service_keys.json",
+        grant=directory / "grant.pem",
+        grant_key_set=directory / "grant_keys.json",
+        token_issuer=directory / "token_issuer.pem",
+        token_key_set=directory / "token_keys.json",
+    )
+    services = {
+        keys.gateway: ServiceRole.GATEWAY,
+        keys.operator: ServiceRole.OPERATOR,
+        **dict.fromkeys(keys.runners, ServiceRole.RUNNER),
+    }
+    _write_key_set(keys.service_key_set, {path: str(role) for path, role in services.items()})
+    _write_key_set(keys.grant_key_set, {keys.grant: GRANT_ROLE})
+    _write_key_set(keys.token_key_set, {keys.token_issuer: ""})
+    return keys
+
+
+def load_signing_key(path: Path) -> SigningKey:
+    """Reads a key that `make_keys` made.
+
+    Raises:
+        CommandError: it is missing, or no Ed25519 private key.
+    """
+    try:
+        return SigningKey.from_pem(path.read_bytes())
+    except OSError as error:
+        raise CommandError(f"The key {path} cannot be read: {error.strerror}.") from None
+    except (ValueError, TypeError):
+        raise CommandError(
+            f"{path} is no unencrypted Ed25519 private key.",
+            hint="Remove the file: `extctl up` makes a new one when it starts.",
+        ) from None
+
+
+def _write_key_set(path: Path, roles: Mapping[Path, str]) -> None:
+    members = []
+    for key_path, role in roles.items():
+        key = _signing_key(key_path)
+        members.append(key.public_jwk(role=role) if role else key.public_jwk())
+    replace_private_file(path, json.dumps({"keys": members}, indent=2).encode() + b"\n")
+
+
+def _signing_key(path: Path) -> SigningKey:
+    if not path.exists():
+        private = Ed25519PrivateKey.generate()
+        pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        create_private_file(path, pem)
+    return load_signing_key(path)

@@ -1,0 +1,102 @@
+"""What a command says when it cannot do what it was asked, and the exit code that goes with it.
+
+A failure is a sentence about what was wrong and a hint about what to do; never a traceback.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+from shared.errors import Code, ExtensionError, Fault
+
+
+class ExitCode(IntEnum):
+    """How `extctl` ends."""
+
+    OK = 0
+    REFUSED = 1
+    """What was asked is not possible or not allowed."""
+    USAGE = 2
+    """The command line is wrong."""
+    UNREACHABLE = 3
+    """The stack, or a part of it, does not answer."""
+    BUG = 70
+    """extctl itself failed."""
+    INTERRUPTED = 130
+
+
+class CommandError(Exception):
+    """A command failed for a reason that the user can act on."""
+
+    def __init__(
+        self, message: str, *, hint: str = "", exit_code: ExitCode = ExitCode.REFUSED
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.exit_code = exit_code
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failure as it is shown."""
+
+    reason: str
+    message: str
+    hint: str
+    exit_code: ExitCode
+    faults: tuple[Fault, ...] = field(default=())
+
+    def as_json(self) -> Mapping[str, object]:
+        """The shape that `--json` prints on standard error."""
+        faults = [
+            {"path": fault.path, "code": fault.code, "message": fault.message, "hint": fault.hint}
+            for fault in self.faults
+        ]
+        return {
+            "error": {
+                "reason": self.reason,
+                "message": self.message,
+                "hint": self.hint,
+                "faults": faults,
+            }
+        }
+
+
+HINTS: Mapping[str, str] = {
+    "UNAUTHENTICATED": "The registry does not know the operator key of this stack file; "
+    "`extctl doctor` compares them.",
+    "REGISTRY_UNAVAILABLE": "`extctl doctor` says which part does not answer.",
+    "BUNDLE_STORE_UNAVAILABLE": "`extctl doctor` checks the bundle store.",
+    "BUNDLE_UNTRUSTED": "Sign with a key of the trust bundle: `extctl keygen --trust` makes one, "
+    "`extctl sign --key` uses it. A changed trust bundle is read again within 10 seconds.",
+    "VERSION_EXISTS": 'Versions never change. Raise "version" in manifest.json and publish again.',
+    "REGISTRY_ENTRY_NOT_FOUND": "Extensions are named publisher.name; `extctl publish` creates "
+    "what is missing.",
+    "VERSION_NOT_FOUND": "Publish that version first, or leave --version out for the latest one.",
+    "INSTALL_NOT_FOUND": "Install it for this tenant first: `extctl install`.",
+    "INSTALL_EXISTS": "Move the install to the other version with `extctl update`.",
+    "CAPABILITY_NOT_REQUESTED": "Grant only what the version's manifest lists in capabilities.",
+    "CONFIG_INVALID": '--config takes one JSON object, such as \'{"greeting": "Hello"}\'.',
+    "MANIFEST_INVALID": "Correct the manifest.json and run the command again.",
+    "COMPONENT_INVALID": "Build dist/main.wasm as a component of the world alga:extension/runner; "
+    "examples/agreements shows how.",
+    "BUNDLE_INVALID": "Make the archive with `extctl pack`.",
+    "DEADLINE_EXCEEDED": "Try again; if it stays so, `extctl doctor` says what is slow or down.",
+}
+
+_UNREACHABLE = {Code.UNAVAILABLE, Code.DEADLINE_EXCEEDED}
+
+
+def explain(error: CommandError | ExtensionError) -> Failure:
+    """The failure that `error` is shown as."""
+    if isinstance(error, CommandError):
+        return Failure("", error.message, error.hint, error.exit_code)
+    unreachable = error.code in _UNREACHABLE
+    return Failure(
+        reason=error.reason,
+        message=error.message,
+        hint=HINTS.get(error.reason, ""),
+        exit_code=ExitCode.UNREACHABLE if unreachable else ExitCode.REFUSED,
+        faults=error.faults,
+    )

@@ -1,0 +1,56 @@
+"""Options that several commands share, so that they read and behave alike."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from shared.errors import ArgumentInvalidError
+from shared.identifiers import TenantId, parse_uuid
+
+DEFAULT_STACK: Final = Path(".stack")
+
+
+def parse_tenant(text: str) -> TenantId:
+    """Reads a tenant's UUID from the command line."""
+    try:
+        return TenantId(parse_uuid(text, "a tenant"))
+    except ArgumentInvalidError as error:
+        raise typer.BadParameter(error.message) from None
+
+
+Stack = Annotated[
+    Path,
+    typer.Option(
+        "--stack",
+        envvar="EXTCTL_STACK",
+        metavar="DIR",
+        help="The directory of the running stack (what `extctl up --data` named).",
+    ),
+]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one JSON document instead of text for people.")
+]
+Tenant = Annotated[
+    TenantId,
+    typer.Option("--tenant", metavar="UUID", parser=parse_tenant, help="Which tenant it is about."),
+]
+Extension = Annotated[
+    str,
+    typer.Argument(metavar="EXTENSION", help='A registry id, or "publisher.name".'),
+]
+Version = Annotated[
+    str, typer.Option("--version", metavar="X.Y.Z", help="Which version; the latest by default.")
+]
+Grants = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--grant",
+        metavar="CAPABILITY",
+        help="A capability to grant (repeatable); by default all that the version asks for.",
+    ),
+]
+Config = Annotated[
+    str | None,
+    typer.Option("--config", metavar="JSON", help="The install's config: one JSON object."),
+]
