@@ -21,6 +21,7 @@ _REFUSED = {
     "wasi:sockets/": "extensions have no sockets; the way out is alga:extension/http",
 }
 _MAX_FAULTS = 50
+_MAX_TEXT = 300  # names and types are the component's own, and can be as long as it likes
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +69,17 @@ def check_component(shape: ComponentShape) -> None:
 def _handler_faults(item: Item | None) -> Iterator[Fault]:
     path = f"exports.{HANDLER_NAME}"
     if item is None:
-        yield Fault(
+        yield _fault(
             path=path,
             code="handler_missing",
             message="the component does not export it",
             hint="build it for the world `runner` of package alga:extension",
         )
     elif not isinstance(item, FunctionType):
-        yield Fault(path=path, code="handler_mistyped", message="it is not a function")
+        yield _fault(path=path, code="handler_mistyped", message="it is not a function")
     else:
         for line in differences(item, HANDLER):
-            yield Fault(path=path, code="handler_mistyped", message=line)
+            yield _fault(path=path, code="handler_mistyped", message=line)
 
 
 def _import_faults(imports: Mapping[str, Item]) -> Iterator[Fault]:
@@ -92,7 +93,7 @@ def _import_faults(imports: Mapping[str, Item]) -> Iterator[Fault]:
             continue  # a world's own `use types.{…}`: a name for a shape, nothing to call
         else:
             hint = next((h for prefix, h in _REFUSED.items() if name.startswith(prefix)), "")
-            yield Fault(
+            yield _fault(
                 path=path,
                 code="import_refused",
                 message="the platform does not offer it",
@@ -104,16 +105,16 @@ def _interface_faults(
     path: str, item: Item, offered: Mapping[str, FunctionType]
 ) -> Iterator[Fault]:
     if not isinstance(item, InterfaceShape):
-        yield Fault(path=path, code="import_mistyped", message="it is not an interface")
+        yield _fault(path=path, code="import_mistyped", message="it is not an interface")
         return
     for name, kind in item.others.items():
-        yield Fault(
+        yield _fault(
             path=f"{path}.{name}", code="import_unknown", message=f"the interface has no {kind}"
         )
     for name, function in item.functions.items():
         wanted = offered.get(name)
         if wanted is None:
-            yield Fault(
+            yield _fault(
                 path=f"{path}.{name}",
                 code="import_unknown",
                 message="the interface has no such function",
@@ -121,7 +122,15 @@ def _interface_faults(
             )
             continue
         for line in differences(function, wanted):
-            yield Fault(path=f"{path}.{name}", code="import_mistyped", message=line)
+            yield _fault(path=f"{path}.{name}", code="import_mistyped", message=line)
+
+
+def _fault(*, path: str, code: str, message: str, hint: str = "") -> Fault:
+    return Fault(path=_cut(path), code=code, message=_cut(message), hint=hint)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _MAX_TEXT else f"{text[: _MAX_TEXT - 1]}…"
 
 
 def _is_plain_type(item: Item) -> bool:

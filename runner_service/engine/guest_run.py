@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from runner_service.abi.values import GuestRequest, GuestResponse, Value
 from runner_service.abi.world import EXECUTE_REQUEST
 from runner_service.engine import library
+from runner_service.engine.arena import Arena
 from runner_service.engine.compiled import CompiledComponent
-from runner_service.engine.encode import Arena, encoder
+from runner_service.engine.encode import encoder
 from runner_service.engine.invocation import Host, Invocation, InvocationLimits, Invocations
 from runner_service.engine.linker import HostLinker
 from runner_service.engine.response import read_response
@@ -166,6 +167,7 @@ class GuestRunner:
                 scratch.instance, context, component.handler_address, scratch.func
             ):
                 raise InternalError("a checked component has no handler")
+            ctypes.memset(scratch.result, 0, library.VAL_BYTES)  # the call drops what stands there
             _check(library.func_call(scratch.func, context, arguments, 1, scratch.result, 1))
             try:
                 return read_response(scratch.result)

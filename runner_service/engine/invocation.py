@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from ctypes import string_at
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -57,17 +58,12 @@ class Output:
         self._left = MAX_OUTPUT_BYTES
         self.dropped_bytes = 0
 
-    def write(self, data: bytes, *, to_stderr: bool) -> None:
-        """Takes what still fits, and counts the rest."""
-        taken = data[: self._left]
-        self._left -= len(taken)
-        self.dropped_bytes += len(data) - len(taken)
-        (self._stderr if to_stderr else self._stdout).extend(taken)
-
-    @property
-    def room(self) -> int:
-        """How many more bytes are taken."""
-        return self._left
+    def write(self, address: int, count: int, *, to_stderr: bool) -> None:
+        """Copies what still fits from the guest's buffer, and counts the rest."""
+        taken = min(count, self._left)
+        self._left -= taken
+        self.dropped_bytes += count - taken
+        (self._stderr if to_stderr else self._stdout).extend(string_at(address, taken))
 
     @property
     def stdout(self) -> tuple[str, ...]:

@@ -7,7 +7,6 @@ guest would go on with a result that nobody wrote.
 
 import threading
 from collections.abc import Callable, Mapping
-from ctypes import string_at
 from typing import Final
 
 from wasmtime import Engine
@@ -16,8 +15,9 @@ from wasmtime.component import Linker
 from runner_service.abi.types import FunctionType
 from runner_service.abi.world import IMPORTS
 from runner_service.engine import library
+from runner_service.engine.arena import Arena
 from runner_service.engine.decode import GuestValueError, decoder, read_values
-from runner_service.engine.encode import Arena, encoder
+from runner_service.engine.encode import encoder
 from runner_service.engine.invocation import Invocation, Invocations
 
 _CLOCK: Final = "wasi:clocks/monotonic-clock@0.2.12"  # wasmtime's own; guests' older ones map to it
@@ -133,12 +133,10 @@ class HostLinker:
     def _writer(self, *, to_stderr: bool) -> Callable[[int | None, int, int], int]:
         invocations = self._invocations
 
-        def write(number: int | None, data: int, count: int) -> int:
+        def write(number: int | None, address: int, count: int) -> int:
             invocation = invocations.get(number)
             if invocation is not None and count:
-                room = invocation.output.room
-                invocation.output.write(string_at(data, min(count, room)), to_stderr=to_stderr)
-                invocation.output.dropped_bytes += max(count - room, 0)
+                invocation.output.write(address, count, to_stderr=to_stderr)
             return count
 
         return write

@@ -18,6 +18,7 @@ from runner_service.abi.types import (
 )
 from runner_service.abi.values import Case, Ok, Value
 from runner_service.engine import Engine, EngineSettings, layout, library
+from runner_service.engine.arena import Arena
 from runner_service.engine.decode import (
     MAX_BYTES,
     MAX_LIST_ITEMS,
@@ -28,7 +29,7 @@ from runner_service.engine.decode import (
     read_value,
     read_values,
 )
-from runner_service.engine.encode import Arena, ValueMismatchError, encoder
+from runner_service.engine.encode import ValueMismatchError, encoder
 from shared.errors import InternalError
 
 STRING = Primitive.STRING

@@ -26,8 +26,9 @@ from runner_service.abi.types import (
 from runner_service.abi.values import Case, Err, Ok, Value
 from runner_service.abi.world import HANDLER, IMPORTS
 from runner_service.engine import library
+from runner_service.engine.arena import Arena
 from runner_service.engine.decode import decoder, read_value
-from runner_service.engine.encode import Arena, encoder
+from runner_service.engine.encode import encoder
 from runner_service.engine.invocation import Invocation, Invocations
 from runner_service.engine.linker import HostLinker
 from tests.fixtures.guests.answers import Answers

@@ -123,3 +123,11 @@ def test_all_differences_are_reported_together() -> None:
         "import_unknown",
         "handler_missing",
     ]
+
+
+def test_names_of_a_component_are_cut_in_what_is_told() -> None:
+    long = "a" * 100_000
+    shape = InterfaceShape({long: FunctionType(), "get": FunctionType((OpaqueType(long),))}, {})
+    for fault in (*faults({STORAGE: shape}), *faults({long: FunctionType()})):
+        assert len(fault.path) <= 300
+        assert len(fault.message) <= 300
