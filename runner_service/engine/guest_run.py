@@ -119,7 +119,7 @@ class GuestRunner:
                 Evidence(
                     message=error.message,
                     exit_status=error.exit_status,
-                    last_stderr_line=next((line for line in reversed(stderr) if line.strip()), ""),
+                    stderr=stderr,
                     touched_bytes=touched,
                     memory_bytes=limits.memory_bytes,
                     timeout_ms=limits.timeout_ms,

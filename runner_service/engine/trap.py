@@ -49,6 +49,8 @@ _TRAPS: Final = (
 )
 
 _OUT_OF_MEMORY_WORDS: Final = ("out of memory", "outofmemory", "allocation failed", "memoryerror")
+_TAIL_LINES: Final = 10
+_NOISE: Final = "note: run with `RUST_BACKTRACE"  # how a panic of a guest in Rust ends
 _OUT_OF_MEMORY_TRAPS: Final = ("exceeds memory limits", "forcing trap when growing memory")
 
 
@@ -61,7 +63,7 @@ class Evidence:
 
     message: str
     exit_status: int | None
-    last_stderr_line: str
+    stderr: tuple[str, ...]
     touched_bytes: int
     memory_bytes: int
     timeout_ms: int
@@ -99,7 +101,8 @@ def explain(evidence: Evidence) -> ExtensionError:  # noqa: PLR0911 - one exit f
 
 def _memory_was_short(evidence: Evidence) -> bool:
     # Allocators that are refused memory trap; a plain exception seldom touches half of the limit.
-    said_so = any(words in evidence.last_stderr_line.lower() for words in _OUT_OF_MEMORY_WORDS)
+    tail = "\n".join(evidence.stderr[-_TAIL_LINES:]).lower()
+    said_so = any(words in tail for words in _OUT_OF_MEMORY_WORDS)
     return said_so or evidence.touched_bytes * 2 >= evidence.memory_bytes
 
 
@@ -111,5 +114,7 @@ def _out_of_memory(evidence: Evidence) -> GuestOutOfMemoryError:
 
 
 def _detail(text: str, evidence: Evidence) -> str:
-    line = "".join(c if c.isprintable() else " " for c in evidence.last_stderr_line).strip()
+    lines = (line.strip() for line in reversed(evidence.stderr))
+    last = next((line for line in lines if line and not line.startswith(_NOISE)), "")
+    line = "".join(c if c.isprintable() else " " for c in last)
     return f"{text}; its last line on stderr: {line}"[:MAX_DETAIL] if line else text[:MAX_DETAIL]

@@ -22,7 +22,7 @@ def test_time_passes_for_guests_while_a_thread_holds_the_interpreter_lock(
 
     def hold(_: object) -> None:
         start, before = time.monotonic(), python_ticks
-        sum(range(30_000_000))  # one C loop: the lock is not given up
+        sum(range(50_000_000))  # one C loop: the lock is not given up
         held.append((time.monotonic() - start, python_ticks - before))
 
     thread = threading.Thread(target=count)

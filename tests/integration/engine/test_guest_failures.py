@@ -14,6 +14,7 @@ from shared.errors import (
 )
 from tests.fixtures.guests.answers import Answers, limits, request
 from tests.fixtures.guests.assembly import assemble
+from tests.fixtures.guests.plugin import GUESTS
 
 HOST_WORDS = ("wasmtime", "/root", "/home", "crates/", "backtrace", "0x", ".rs")
 
@@ -161,3 +162,38 @@ def test_an_engine_without_a_pool_limits_guests_alike() -> None:
         )
         run = plain.run(guest, request("/"), Answers(), limits(timeout_ms=50))
         assert isinstance(run.failure, GuestTimedOutError)
+
+
+@pytest.fixture(scope="module")
+def javascript(engine: Engine) -> CompiledComponent:
+    """A QuickJS guest; see js/hostile.js."""
+    return engine.compile((GUESTS / "hostile.wasm").read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("url", "error", "words"),
+    [
+        ("/throw", GuestTrappedError, "thrown by the guest"),
+        ("/loop", GuestTimedOutError, "200 ms"),
+        ("/recurse", GuestTrappedError, "call stack"),
+        ("/alloc?mb=64", GuestOutOfMemoryError, "its 32 MiB"),
+        ("/status?code=99", GuestResponseInvalidError, "status 99"),
+        ("/headers?n=65", GuestResponseInvalidError, "65 headers"),
+        ("/split", GuestResponseInvalidError, "header 0"),
+    ],
+)
+def test_a_failing_javascript_guest_is_told_apart(
+    engine: Engine,
+    javascript: CompiledComponent,
+    url: str,
+    error: type[ExtensionError],
+    words: str,
+) -> None:
+    bounds = limits(memory_mib=32, timeout_ms=200)
+    run = engine.run(javascript, request(url), Answers(), bounds)
+    assert type(run.failure) is error
+    assert words in run.failure.message
+    assert len(run.failure.message) <= 500
+    after = engine.run(javascript, request("/echo", b"still here"), Answers(), bounds)
+    assert after.response is not None
+    assert after.response.body == b"still here"
