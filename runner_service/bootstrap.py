@@ -30,7 +30,7 @@ from runner_service.metrics import (
     ExecutionMetrics,
     ReportMetrics,
 )
-from runner_service.reporting.registry_reporter import RegistryReporter, ShippingLimits
+from runner_service.reporting.registry_reporter import RegistryReporter
 from runner_service.rpc.conversion import CallReader
 from runner_service.rpc.registry_execution_log import RegistryExecutionLog
 from runner_service.rpc.registry_storage import REPEATABLE, RegistryStorage
@@ -85,7 +85,7 @@ async def running(settings: RunnerSettings, *, clock: Clock | None = None) -> As
         reporter = RegistryReporter(
             log=RegistryExecutionLog(channel=channel, tokens=tokens, runner_id=settings.runner_id),
             metrics=ReportMetrics(registry),
-            limits=ShippingLimits(),
+            limits=settings.shipping_limits(),
         )
         await enter(reporter.shipping())
         engine = stack.enter_context(Engine(settings=_engine_settings(settings)))

@@ -32,6 +32,9 @@ from shared.tokens.invocation_grant import InvocationGrant, InvocationGrantVerif
 _NOT_STARTED: Final = (RunnerSaturatedError, ComponentInvalidError)
 """What tells that the guest never ran, so that the call may be made elsewhere."""
 
+_WAY_BACK_SECONDS: Final = 0.1
+"""What an answer needs to be back before its caller gives up; usage figures would be lost."""
+
 _log = structlog.get_logger(__name__)
 
 Answer = TypeVar("Answer")
@@ -111,7 +114,7 @@ class Executions:
         timeout_ms = call.timeout_ms or self._limits.default_timeout_ms
         ends_at = now + min(timeout_ms, self._limits.max_timeout_ms) / 1000
         if seconds_left is not None:
-            ends_at = min(ends_at, received + seconds_left)
+            ends_at = min(ends_at, received + seconds_left - _WAY_BACK_SECONDS)
         if ends_at <= now:
             raise DeadlineExceededError
         return Invocation(

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from runner_service.admission.admission import AdmissionLimits
 from runner_service.execution import ExecutionLimits
+from runner_service.reporting.registry_reporter import ShippingLimits
 from shared.bundles.s3_client import S3Credentials
 from shared.settings import Settings
 from shared.trust.verification import SigningPolicy
@@ -93,6 +94,12 @@ class RunnerSettings(Settings):
     max_body_bytes: int = Field(
         default=10 * MIB, ge=0, le=64 * MIB, description="The largest request and response body."
     )
+    flush_timeout_ms: int = Field(
+        default=10_000,
+        ge=0,
+        le=300_000,
+        description="How long finished executions are still sent to the registry at shutdown.",
+    )
     reflection: bool = Field(
         default=False, description="Whether gRPC clients may list the services."
     )
@@ -111,6 +118,10 @@ class RunnerSettings(Settings):
         return AdmissionLimits(
             running=self.concurrency, waiting=self.queue_limit, per_tenant=self.tenant_limit
         )
+
+    def shipping_limits(self) -> ShippingLimits:
+        """How finished executions are sent."""
+        return ShippingLimits(flush_seconds=self.flush_timeout_ms / 1000)
 
     def execution_limits(self) -> ExecutionLimits:
         """What one call may take."""

@@ -4,4 +4,5 @@ pytest_plugins: list[str] = [
     "tests.fixtures.tokens",
     "tests.fixtures.gateway",
     "tests.fixtures.guests.plugin",
+    "tests.fixtures.runner",
 ]

@@ -2,7 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Awaitable, Sequence
-from typing import Final, TypeVar
+from typing import Final, TypeAlias, TypeVar
 
 import grpc
 from grpc import aio
@@ -21,6 +21,8 @@ SERVICE: Final = "extension.registry.v1.StorageService"
 REPEATABLE: Final = ("GetEntry", "ListEntries")
 _SECONDS: Final = 5.0
 _MAX_PAGE_TOKENS: Final = 4096
+
+_Position: TypeAlias = tuple[InstallId, str, str]  # install, namespace, key
 
 Answer = TypeVar("Answer")
 
@@ -108,7 +110,7 @@ class _PageTokens:
     """The registry's page tokens by the key that they go on from: the newest few thousand."""
 
     def __init__(self) -> None:
-        self._tokens: OrderedDict[tuple[InstallId, str, str], str] = OrderedDict()
+        self._tokens: OrderedDict[_Position, str] = OrderedDict()
 
     def after(self, invocation: Invocation, namespace: str, key: str | None) -> str:
         if key is None:
