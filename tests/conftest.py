@@ -4,5 +4,6 @@ pytest_plugins: list[str] = [
     "tests.fixtures.tokens",
     "tests.fixtures.gateway",
     "tests.fixtures.guests.plugin",
+    "tests.fixtures.command_line",
     "tests.fixtures.runner",
 ]

@@ -50,7 +50,9 @@ def prepare_server(dsn: str, *, secrets_dir: Path) -> Database:
     as_application = {**_libpq(dsn), "PGUSER": APPLICATION_ROLE, "PGPASSFILE": str(passfile)}
     as_application.pop("PGPASSWORD", None)
     if _psql(as_application, "select 1").returncode != 0:
-        verifier = scram_verifier(passfile.read_text().strip().rpartition(":")[2])
+        verifier = scram_verifier(
+            passfile.read_text().strip().rpartition(":")[2], salt=secrets.token_bytes(16)
+        )
         done = _psql(_libpq(dsn), _CREATE_ROLE.format(role=APPLICATION_ROLE, verifier=verifier))
         if done.returncode != 0:
             said = done.stderr.strip().splitlines()
@@ -70,9 +72,8 @@ alter role {role} password '{verifier}';
 """
 
 
-def scram_verifier(password: str) -> str:
+def scram_verifier(password: str, *, salt: bytes) -> str:
     """What PostgreSQL stores for an ASCII `password` (RFC 5803)."""
-    salt = secrets.token_bytes(16)
     salted = hashlib.pbkdf2_hmac("sha256", password.encode("ascii"), salt, _SCRAM_ITERATIONS)
     stored = hashlib.sha256(hmac.digest(salted, b"Client Key", "sha256")).digest()
     server = hmac.digest(salted, b"Server Key", "sha256")
