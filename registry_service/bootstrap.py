@@ -1,0 +1,158 @@
+"""The registry's composition root: everything is made here, in order, and let go in reverse."""
+
+import functools
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import structlog
+from prometheus_client import CollectorRegistry
+
+from registry_service.catalog.bundles import Bundles
+from registry_service.catalog.catalog import Catalog
+from registry_service.catalog.publish import Publisher
+from registry_service.catalog.signing import SignatureGate
+from registry_service.files import RegistryFiles
+from registry_service.installs.installs import Installs
+from registry_service.installs.resolution import Resolver
+from registry_service.ledger.executions import Executions
+from registry_service.postgres.catalog_store import PostgresCatalogStore
+from registry_service.postgres.database import open_database
+from registry_service.postgres.install_store import PostgresInstallStore
+from registry_service.postgres.ledger_store import PostgresLedgerStore
+from registry_service.postgres.migrate import migrate
+from registry_service.postgres.record_store import PostgresRecordStore
+from registry_service.rpc.execution_log_servicer import ExecutionLogServicer
+from registry_service.rpc.install_servicer import InstallServicer
+from registry_service.rpc.registry_servicer import RegistryServicer
+from registry_service.rpc.roles import AUDIENCE, ROLES, SERVICES
+from registry_service.rpc.storage_servicer import StorageServicer
+from registry_service.settings import RegistrySettings
+from registry_service.storage.model import StorageLimits
+from registry_service.storage.records import Records
+from shared.bundles.open_store import open_bundle_store
+from shared.clock import Clock, SystemClock
+from shared.pb.registry.v1 import (
+    execution_log_service_pb2_grpc,
+    install_service_pb2_grpc,
+    registry_service_pb2_grpc,
+    storage_service_pb2_grpc,
+)
+from shared.rpc.interceptors import ServerInterceptor
+from shared.rpc.server import serving
+from shared.telemetry.metrics import RpcMetrics, metrics_port
+from shared.tokens.invocation_grant import ROLE as GRANT_ROLE
+from shared.tokens.invocation_grant import InvocationGrantVerifier
+from shared.tokens.keys import VerifyingKey
+from shared.tokens.service_token import ServiceTokenVerifier
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Registry:
+    """A running registry: where it listens."""
+
+    port: int
+    metrics_port: int
+
+
+@asynccontextmanager
+async def running(
+    settings: RegistrySettings, *, clock: Clock | None = None
+) -> AsyncIterator[Registry]:
+    """Runs a registry while the block runs; then running calls finish.
+
+    Raises:
+        SettingsInvalidError: files that the settings name cannot be used; all are told together.
+        MigrationError: the schema or the role is not what the registry must run with.
+        ExtensionError: the bundle store cannot be used.
+        DatabaseUnreachableError: PostgreSQL cannot be connected to.
+        OSError: an address cannot be bound.
+    """
+    clock = clock or SystemClock()
+    files = RegistryFiles.read(settings, clock)
+    metrics = CollectorRegistry()
+    if settings.migration_database_url is not None:
+        applied = await migrate(settings.migration_database_url.get_secret_value())
+        _log.info("schema is up to date", applied=applied)
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        metrics_at = stack.enter_context(metrics_port(metrics, settings.metrics_listen))
+        objects = await enter(
+            open_bundle_store(settings.bundle_store_url, s3=settings.s3_credentials())
+        )
+        await objects.check()
+        database = await enter(
+            open_database(
+                settings.database_url.get_secret_value(),
+                max_connections=settings.database_max_connections,
+                clock=clock,
+            )
+        )
+        grants = InvocationGrantVerifier(
+            keys={
+                files.grant_key.key_id: VerifyingKey(
+                    files.grant_key.private.public_key(), GRANT_ROLE
+                )
+            },
+            clock=clock,
+        )
+        gate = SignatureGate(
+            store=objects, trust=files.trust_bundle, policy=settings.signing_policy, clock=clock
+        )
+        catalog_store = PostgresCatalogStore(database=database)
+        install_store = PostgresInstallStore(database=database)
+        catalog = Catalog(store=catalog_store)
+        bundles = Bundles(store=objects)
+        registry_servicer = RegistryServicer(
+            catalog=catalog,
+            bundles=bundles,
+            publisher=Publisher(catalog=catalog_store, bundles=bundles, objects=objects, gate=gate),
+        )
+        install_servicer = InstallServicer(
+            installs=Installs(store=install_store, catalog=catalog, gate=gate),
+            resolver=Resolver(store=install_store, key=files.grant_key, clock=clock),
+        )
+        storage_servicer = StorageServicer(
+            records=Records(store=PostgresRecordStore(database=database), limits=StorageLimits()),
+            grants=grants,
+        )
+        log_servicer = ExecutionLogServicer(
+            executions=Executions(store=PostgresLedgerStore(database=database), grants=grants)
+        )
+        server = await enter(
+            serving(
+                listen=settings.listen,
+                register=[
+                    functools.partial(
+                        registry_service_pb2_grpc.add_RegistryServiceServicer_to_server,
+                        registry_servicer,
+                    ),
+                    functools.partial(
+                        install_service_pb2_grpc.add_InstallServiceServicer_to_server,
+                        install_servicer,
+                    ),
+                    functools.partial(
+                        storage_service_pb2_grpc.add_StorageServiceServicer_to_server,
+                        storage_servicer,
+                    ),
+                    functools.partial(
+                        execution_log_service_pb2_grpc.add_ExecutionLogServiceServicer_to_server,
+                        log_servicer,
+                    ),
+                ],
+                services=SERVICES,
+                interceptor=ServerInterceptor(
+                    verifier=ServiceTokenVerifier(
+                        keys=files.service_keys, audience=AUDIENCE, clock=clock
+                    ),
+                    roles=ROLES,
+                    metrics=RpcMetrics(metrics),
+                    clock=clock,
+                ),
+                with_reflection=settings.reflection,
+            )
+        )
+        _log.info("registry ready", port=server.port, metrics_port=metrics_at)
+        yield Registry(server.port, metrics_at)

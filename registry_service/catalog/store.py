@@ -1,0 +1,59 @@
+"""Where the catalogue lies: the port."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from registry_service.catalog.model import (
+    EntryFilter,
+    ExtensionVersion,
+    NewVersion,
+    RegistryEntry,
+)
+from registry_service.catalog.reference import ExtensionReference
+from shared.identifiers import RegistryId, VersionId
+
+
+class CatalogStore(Protocol):
+    """Entries and versions. Every method may raise RegistryUnavailableError."""
+
+    async def create_entry(
+        self, *, publisher: str, name: str, display_name: str, description: str
+    ) -> RegistryEntry:
+        """Adds an entry.
+
+        Raises:
+            RegistryEntryExistsError: publisher and name are taken.
+        """
+        ...
+
+    async def find_entry(self, reference: ExtensionReference) -> RegistryEntry | None:
+        """The entry with this registry id, or of this publisher and name."""
+        ...
+
+    async def list_entries(
+        self, wanted: EntryFilter, *, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[RegistryEntry]:
+        """Entries by publisher and name, those after (publisher, name) `after`."""
+        ...
+
+    async def add_version(self, new: NewVersion) -> ExtensionVersion:
+        """Adds a version with its bundle, and moves the entry's latest version.
+
+        Raises:
+            VersionExistsError: the entry has this version.
+        """
+        ...
+
+    async def find_version(
+        self, reference: ExtensionReference, version: str
+    ) -> ExtensionVersion | None:
+        """The version of this text; empty means the entry's latest."""
+        ...
+
+    async def list_versions(self, registry_id: RegistryId) -> Sequence[ExtensionVersion]:
+        """All versions of an entry, in no order."""
+        ...
+
+    async def deprecate(self, version_id: VersionId, reason: str) -> None:
+        """Marks the version; a second time changes the reason and keeps the date."""
+        ...

@@ -1,0 +1,65 @@
+"""Where installs lie: the port."""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from registry_service.catalog.reference import ExtensionReference
+from registry_service.installs.model import InstallTerms, TenantInstall
+from shared.identifiers import RegistryId, TenantId
+
+
+class InstallStore(Protocol):
+    """The installs of tenants. Every method may raise RegistryUnavailableError.
+
+    A reference names an install by its own id, by the registry id or by publisher and name; an
+    install of another tenant is never found.
+    """
+
+    async def add(
+        self, tenant_id: TenantId, registry_id: RegistryId, terms: InstallTerms
+    ) -> TenantInstall | None:
+        """Adds an install, or gives None when the tenant has one of this entry already."""
+        ...
+
+    async def change(
+        self,
+        tenant_id: TenantId,
+        reference: ExtensionReference,
+        decide: Callable[[TenantInstall], InstallTerms],
+    ) -> tuple[TenantInstall, bool]:
+        """Changes an install to what `decide` says about it; the row is locked meanwhile.
+
+        Args:
+            tenant_id: whose.
+            reference: which.
+            decide: gets the install as it is. What it raises is passed on, and changes nothing.
+
+        Returns:
+            The install, and whether it changed.
+
+        Raises:
+            InstallNotFoundError: the tenant has no such install.
+        """
+        ...
+
+    async def remove(self, tenant_id: TenantId, reference: ExtensionReference) -> bool:
+        """Removes an install with all that belongs to it; gives whether there was one."""
+        ...
+
+    async def find(
+        self, tenant_id: TenantId, reference: ExtensionReference
+    ) -> TenantInstall | None:
+        """The install, enabled or not."""
+        ...
+
+    async def list_installs(
+        self, tenant_id: TenantId, *, after: tuple[str, str] | None, limit: int
+    ) -> Sequence[TenantInstall]:
+        """The tenant's installs by publisher and name, those after (publisher, name) `after`."""
+        ...
+
+    async def resolve(
+        self, tenant_id: TenantId, reference: ExtensionReference
+    ) -> TenantInstall | None:
+        """The install if it is enabled, in one round trip: this is the way of every request."""
+        ...

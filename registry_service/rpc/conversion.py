@@ -1,0 +1,120 @@
+"""Messages of the catalogue and of installs, to and from the domain's words. No decisions."""
+
+from datetime import datetime
+from typing import Final
+
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from registry_service.catalog.model import (
+    Deprecation,
+    Endpoint,
+    ExtensionVersion,
+    RegistryEntry,
+)
+from registry_service.installs.model import InstallStatus, TenantInstall
+from shared.bundles.fetch import BundleFile
+from shared.identifiers import TenantId, parse_uuid
+from shared.pb.registry.v1 import install_pb2, registry_entry_pb2
+from shared.pb.type.v1 import bundle_pb2, endpoint_pb2
+from shared.trust.verification import SignatureVerification, VerificationResult
+
+_RESULTS: Final = {
+    VerificationResult.NOT_SIGNED: bundle_pb2.SignatureVerification.RESULT_NOT_SIGNED,
+    VerificationResult.FAILED: bundle_pb2.SignatureVerification.RESULT_FAILED,
+    VerificationResult.VERIFIED: bundle_pb2.SignatureVerification.RESULT_VERIFIED,
+}
+_STATUSES: Final = {
+    InstallStatus.ENABLED: install_pb2.TenantInstall.STATUS_ENABLED,
+    InstallStatus.DISABLED: install_pb2.TenantInstall.STATUS_DISABLED,
+}
+
+
+def tenant_of(text: str) -> TenantId:
+    """The tenant that a request names.
+
+    Raises:
+        ArgumentInvalidError: it is no UUID.
+    """
+    return TenantId(parse_uuid(text, "tenant_id"))
+
+
+def timestamp_of(moment: datetime) -> Timestamp:
+    """A moment, to the microsecond."""
+    message = Timestamp()
+    message.FromDatetime(moment)
+    return message
+
+
+def entry_message(entry: RegistryEntry) -> registry_entry_pb2.RegistryEntry:
+    """An entry."""
+    return registry_entry_pb2.RegistryEntry(
+        registry_id=str(entry.registry_id),
+        publisher=entry.publisher,
+        name=entry.name,
+        display_name=entry.display_name,
+        description=entry.description,
+        latest_version=entry.latest_version,
+        created_at=timestamp_of(entry.created_at),
+        updated_at=timestamp_of(entry.updated_at),
+    )
+
+
+def version_message(version: ExtensionVersion) -> registry_entry_pb2.ExtensionVersion:
+    """A version."""
+    return registry_entry_pb2.ExtensionVersion(
+        version_id=str(version.version_id),
+        registry_id=str(version.registry_id),
+        version=version.version,
+        runtime=version.runtime,
+        content_hash=version.bundle.content_hash,
+        size_bytes=version.bundle.size_bytes,
+        endpoints=[endpoint_message(each) for each in version.endpoints],
+        capabilities=version.capabilities,
+        manifest_json=version.manifest_json,
+        signature=_signature_message(version.bundle.signature),
+        deprecation=_deprecation_message(version.deprecation) if version.deprecation else None,
+        created_at=timestamp_of(version.created_at),
+    )
+
+
+def install_message(install: TenantInstall) -> install_pb2.TenantInstall:
+    """An install."""
+    return install_pb2.TenantInstall(
+        install_id=str(install.install_id),
+        tenant_id=str(install.tenant_id),
+        registry_id=str(install.registry_id),
+        publisher=install.publisher,
+        name=install.name,
+        version_id=str(install.version_id),
+        version=install.version,
+        content_hash=install.content_hash,
+        status=_STATUSES[install.status],
+        granted_capabilities=sorted(install.granted_capabilities),
+        config_json=install.config_json,
+        created_at=timestamp_of(install.created_at),
+        updated_at=timestamp_of(install.updated_at),
+    )
+
+
+def endpoint_message(endpoint: Endpoint) -> endpoint_pb2.Endpoint:
+    """An endpoint."""
+    return endpoint_pb2.Endpoint(
+        method=endpoint.method, path=endpoint.path, handler=endpoint.handler
+    )
+
+
+def bundle_file_message(file: BundleFile) -> bundle_pb2.BundleFile:
+    """A file of a bundle."""
+    return bundle_pb2.BundleFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256)
+
+
+def _signature_message(signature: SignatureVerification) -> bundle_pb2.SignatureVerification:
+    return bundle_pb2.SignatureVerification(
+        result=_RESULTS[signature.result], detail=signature.detail, key_id=signature.key_id
+    )
+
+
+def _deprecation_message(deprecation: Deprecation) -> registry_entry_pb2.Deprecation:
+    return registry_entry_pb2.Deprecation(
+        reason=deprecation.reason, deprecated_at=timestamp_of(deprecation.deprecated_at)
+    )

@@ -1,0 +1,34 @@
+"""Who may call what."""
+
+from typing import Final
+
+from shared.rpc.interceptors import Roles
+from shared.tokens.service_token import ServiceRole
+
+AUDIENCE: Final = "registry"
+
+REGISTRY: Final = "extension.registry.v1.RegistryService"
+INSTALLS: Final = "extension.registry.v1.InstallService"
+STORAGE: Final = "extension.registry.v1.StorageService"
+EXECUTION_LOG: Final = "extension.registry.v1.ExecutionLogService"
+SERVICES: Final = (REGISTRY, INSTALLS, STORAGE, EXECUTION_LOG)
+
+_OPERATOR: Final = frozenset({ServiceRole.OPERATOR})
+_GATEWAY: Final = frozenset({ServiceRole.GATEWAY})
+_RUNNER: Final = frozenset({ServiceRole.RUNNER})
+_EVERYONE: Final = _OPERATOR | _GATEWAY | _RUNNER
+
+_CATALOGUE_READS: Final = (
+    "ListRegistryEntries", "GetRegistryEntry", "GetVersion", "ListVersions", "GetBundleStream",
+    "GetBundleIndex",
+)  # fmt: skip
+
+ROLES: Final[Roles] = {
+    REGISTRY: _OPERATOR,
+    **{f"/{REGISTRY}/{method}": _EVERYONE for method in _CATALOGUE_READS},
+    INSTALLS: _OPERATOR,
+    f"/{INSTALLS}/ResolveInstall": _GATEWAY,
+    STORAGE: _RUNNER,
+    f"/{EXECUTION_LOG}/RecordExecutions": _RUNNER,
+    f"/{EXECUTION_LOG}/ListExecutions": _OPERATOR,
+}

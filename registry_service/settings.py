@@ -1,0 +1,87 @@
+"""What can be set about a registry, and the bounds of each setting."""
+
+from pathlib import Path
+from typing import ClassVar, Literal
+
+from pydantic import Field, SecretStr
+
+from shared.bundles.s3_client import S3Credentials
+from shared.settings import Settings
+from shared.trust.verification import SigningPolicy
+
+
+class MigrationSettings(Settings):
+    """Settings of `python -m registry_service migrate`."""
+
+    prefix: ClassVar[str] = "REGISTRY_"
+
+    migration_database_url: SecretStr = Field(
+        description="PostgreSQL, as the role that owns the schema and may create roles, such as "
+        "postgresql://owner:…@host/database."
+    )
+
+
+class RegistrySettings(Settings):
+    """Settings of `python -m registry_service`."""
+
+    prefix: ClassVar[str] = "REGISTRY_"
+
+    listen: str = Field(
+        default="127.0.0.1:7401",
+        pattern=r"^.+:[0-9]{1,5}$",
+        description="Where gRPC is served, host:port; port 0 is any.",
+    )
+    metrics_listen: str = Field(
+        default="127.0.0.1:0",
+        pattern=r"^.+:[0-9]{1,5}$",
+        description="Where /metrics is served, host:port; port 0 is any.",
+    )
+    database_url: SecretStr = Field(
+        description="PostgreSQL, as the role extension_app, such as "
+        "postgresql://extension_app:…@host/database."
+    )
+    migration_database_url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL, as the role that owns the schema; when set, the schema is "
+        "brought up to date at start.",
+    )
+    database_max_connections: int = Field(
+        default=16, ge=2, le=500, description="Connections to PostgreSQL at most."
+    )
+    bundle_store_url: str = Field(
+        min_length=1,
+        description="Where bundles lie: file:///absolute/path, or "
+        "s3://bucket/prefix?endpoint=http://127.0.0.1:9000&region=us-east-1.",
+    )
+    s3_access_key_id: str = Field(
+        default="", description="The S3 access key id; without one, AWS's own chain decides."
+    )
+    s3_secret_access_key: SecretStr = Field(
+        default=SecretStr(""), description="The secret of the S3 access key."
+    )
+    signing_trust_bundle: Path = Field(
+        validation_alias="SIGNING_TRUST_BUNDLE",
+        description="PEM file of the keys whose signatures are trusted; re-read on change.",
+    )
+    signing_policy: SigningPolicy = Field(
+        default=SigningPolicy.REQUIRE,
+        description="require, warn or off: what a bundle's signature must be.",
+    )
+    grant_signing_key_file: Path = Field(
+        description="PEM file of the Ed25519 private key (PKCS#8) that signs invocation grants."
+    )
+    service_keys_file: Path = Field(
+        description="Key set (JWKS) of who may call the registry, each key with its role."
+    )
+    reflection: bool = Field(
+        default=False, description="Whether gRPC clients may list the services."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        default="INFO", description="The least severe log event that is written."
+    )
+
+    def s3_credentials(self) -> S3Credentials | None:
+        """What signs requests to S3, if it is set."""
+        if not self.s3_access_key_id:
+            return None
+        return S3Credentials(self.s3_access_key_id, self.s3_secret_access_key.get_secret_value())
