@@ -37,7 +37,7 @@ class InvocationLimits:
     """What one call may use.
 
     `memory_bytes` bounds each memory of the guest (QuickJS has three, but uses one). `timeout_ms`
-    bounds the guest's own running, from instantiation on, to within the ticker's period; the
+    bounds the guest's own running, from instantiation on, to within a few of the ticker's periods; the
     time of a host call counts, but is only looked at when that call returns.
     """
 

@@ -81,5 +81,9 @@ class EpochTicker:
 
 
 def ticks(milliseconds: int) -> int:
-    """How many epochs from now a deadline lies; rounded up, so that no guest loses time."""
+    """How many epochs from now a deadline lies, rounded up.
+
+    On a busy machine a notification can come late and the next ones soon after it, so a guest's
+    time is exact to a few periods, not to one.
+    """
     return -(-milliseconds // PERIOD_MS) + 1
