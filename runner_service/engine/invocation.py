@@ -37,8 +37,8 @@ class InvocationLimits:
     """What one call may use.
 
     `memory_bytes` bounds each memory of the guest (QuickJS has three, but uses one). `timeout_ms`
-    bounds the guest's own running, from instantiation on, to within a few of the ticker's periods; the
-    time of a host call counts, but is only looked at when that call returns.
+    bounds the guest's own running, from instantiation on, to within a few of the ticker's
+    periods; the time of a host call counts, but is only looked at when that call returns.
     """
 
     memory_bytes: int
