@@ -1,6 +1,7 @@
 """The HTTP surface: calls of extensions, and what an operator asks of the process."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 import structlog
 from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
@@ -13,15 +14,19 @@ from starlette.routing import BaseRoute, Match, NoMatchFound, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from gateway_shim.invoke import request_id_of
+from gateway_shim.metrics import GatewayMetrics
 from gateway_shim.normalize import PREFIX
 from gateway_shim.problem import problem
 from gateway_shim.readiness import Readiness
+from shared.clock import Clock
 from shared.errors import (
     EndpointNotFoundError,
     ExtensionError,
     InternalError,
     MethodNotAllowedError,
 )
+
+Probe = Callable[[Request], Awaitable[Response]]
 
 _NO_STORE = {"cache-control": "no-store", "x-content-type-options": "nosniff"}
 _log = structlog.get_logger(__name__)
@@ -51,8 +56,24 @@ class InvokeRoute(BaseRoute):
         await self._invoke(scope, receive, send)
 
 
-def gateway_app(*, invoke: ASGIApp, readiness: Readiness, metrics: CollectorRegistry) -> Starlette:
+def gateway_app(
+    *,
+    invoke: ASGIApp,
+    readiness: Readiness,
+    metrics: GatewayMetrics,
+    shown_metrics: CollectorRegistry,
+    clock: Clock,
+) -> Starlette:
     """Puts the surface together."""
+
+    def counted(answer: Probe) -> Probe:
+        async def call(request: Request) -> Response:
+            started = clock.monotonic()
+            response = await answer(request)
+            metrics.answered("probe", response.status_code, "", clock.monotonic() - started)
+            return response
+
+        return call
 
     async def healthz(_request: Request) -> Response:
         return JSONResponse({"status": "ok"}, headers=_NO_STORE)
@@ -68,25 +89,28 @@ def gateway_app(*, invoke: ASGIApp, readiness: Readiness, metrics: CollectorRegi
 
     async def show_metrics(_request: Request) -> Response:
         # Rendering takes milliseconds: off the loop that answers calls.
-        text = await asyncio.to_thread(generate_latest, metrics)
+        text = await asyncio.to_thread(generate_latest, shown_metrics)
         return Response(text, media_type=CONTENT_TYPE_LATEST, headers=_NO_STORE)
 
-    return Starlette(
+    app = Starlette(
         routes=[
             InvokeRoute(invoke),
-            Route("/healthz", healthz, methods=["GET"]),
-            Route("/readyz", readyz, methods=["GET"]),
-            Route("/metrics", show_metrics, methods=["GET"]),
+            Route("/healthz", counted(healthz), methods=["GET"]),
+            Route("/readyz", counted(readyz), methods=["GET"]),
+            Route("/metrics", counted(show_metrics), methods=["GET"]),
         ],
         exception_handlers={HTTPException: _refused, Exception: _failed},
     )
+    app.router.redirect_slashes = False  # it would send callers where their Host header says
+    return app
 
 
 async def _refused(request: Request, error: Exception) -> Response:
     """A path or method that the gateway itself does not have."""
     headers = error.headers if isinstance(error, HTTPException) else None
     if headers and "Allow" in headers:
-        return _told(request, MethodNotAllowedError(allow=headers["Allow"]))
+        allow = ", ".join(sorted(headers["Allow"].split(", ")))
+        return _told(request, MethodNotAllowedError(allow=allow))
     return _told(request, EndpointNotFoundError("The gateway serves nothing at this path."))
 
 

@@ -108,9 +108,16 @@ async def running(
             metrics=metrics,
         )
         readiness = Readiness(keys=keys, registry=installs, runners=runners, clock=clock)
+        app = gateway_app(
+            invoke=invoke,
+            readiness=readiness,
+            metrics=metrics,
+            shown_metrics=registry,
+            clock=clock,
+        )
         port = await stack.enter_async_context(
             http_serving(
-                gateway_app(invoke=invoke, readiness=readiness, metrics=registry),
+                app,
                 address=settings.address,
                 max_connections=settings.max_connections,
                 shutdown_seconds=settings.shutdown_seconds,

@@ -70,6 +70,8 @@ class BoundedHeads(HttpToolsProtocol):
         if size > MAX_HEAD_BYTES:
             self._is_too_long = True
             raise HeadersTooLargeError  # stops the parser, which then calls `send_400_response`
+        if self.parser.get_http_version() not in ("1.0", "1.1"):
+            raise ArgumentInvalidError  # stops it likewise
         super().on_headers_complete()
 
     def on_response_complete(self) -> None:
@@ -131,7 +133,7 @@ async def http_serving(
         access_log=False,
         server_header=False,
         proxy_headers=False,
-        limit_concurrency=max_connections,
+        limit_concurrency=max_connections + 1,  # uvicorn refuses the one that reaches it
         backlog=BACKLOG,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=shutdown_seconds,

@@ -107,7 +107,7 @@ class KeySet:
         """
         key = self._keys.get(key_id)
         age = self._age()
-        if key is None and age >= RETRY_SECONDS:
+        if key is None and (age >= RETRY_SECONDS or self._is_reading()):
             await asyncio.shield(self._refreshing())
             key = self._keys.get(key_id)
         elif age >= REFRESH_SECONDS:
@@ -128,8 +128,11 @@ class KeySet:
             return float("inf")
         return self._clock.monotonic() - self._tried_at
 
+    def _is_reading(self) -> bool:
+        return self._reading is not None and not self._reading.done()
+
     def _refreshing(self) -> asyncio.Task[None]:
-        if self._reading is None or self._reading.done():
+        if self._reading is None or not self._is_reading():
             self._tried_at = self._clock.monotonic()
             self._reading = asyncio.get_running_loop().create_task(self._load())
         return self._reading

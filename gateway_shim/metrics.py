@@ -6,7 +6,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from shared.telemetry.metrics import SECONDS
 
-Route = Literal["invoke", "probe", "other"]
+Route = Literal["invoke", "probe"]
 Resolution = Literal["hit", "known_missing", "asked", "joined"]
 RetryCause = Literal["refused", "lost"]
 

@@ -123,12 +123,14 @@ def normalize_path(raw: bytes) -> str:
         raise _invalid("path", "The path is percent-encoded twice.")
     if _UNSPEAKABLE.search(path):
         raise _invalid("path", "The path has a backslash, ?, # or a control character in it.")
+    if path == "/":
+        return path
     segments = path.split("/")[1:]
     if len(segments) > MAX_SEGMENTS:
         raise _invalid("path", f"The path has more than {MAX_SEGMENTS} segments.")
-    if len(segments) > 1 and not segments[-1]:
+    if not segments[-1]:
         segments.pop()  # "/a/" is "/a", for the matcher and for the guest
-    if segments != [""] and any(segment in ("", ".", "..") for segment in segments):
+    if any(segment in ("", ".", "..") for segment in segments):
         raise _invalid("path", 'The path has an empty, "." or ".." segment.')
     return "/" + "/".join(segments)
 
