@@ -6,10 +6,10 @@ import structlog
 
 from runner_service.abi.values import GuestResponse
 from runner_service.engine import GuestRun
+from runner_service.guest_log import Level
 from runner_service.invocation import Execution, GuestFailure, Invocation, Usage
 from runner_service.metrics import ExecutionMetrics
 from runner_service.reporting.finished_execution import ExecutionStatus, FinishedExecution
-from runner_service.reporting.guest_log import Level
 from runner_service.reporting.reporter import Reporter
 from shared.capabilities import LOG_EMIT
 from shared.clock import Clock

@@ -175,6 +175,8 @@ async def _to_its_end(work: Coroutine[object, object, Answer]) -> Answer:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
         await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # nobody is left to be told, and it is in the record
         raise
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from runner_service.abi.values import GuestRequest, GuestResponse, Headers
-from runner_service.reporting.guest_log import GuestLog
+from runner_service.guest_log import GuestLog
 from shared.identifiers import ExecutionId
 from shared.tokens.invocation_grant import InvocationGrant
 

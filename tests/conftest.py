@@ -2,8 +2,12 @@
 
 pytest_plugins: list[str] = [
     "tests.fixtures.tokens",
+    "tests.fixtures.s3",
     "tests.fixtures.gateway",
     "tests.fixtures.guests.plugin",
     "tests.fixtures.command_line",
     "tests.fixtures.runner",
+    "tests.fixtures.postgres",
+    "tests.fixtures.registry",
+    "tests.fixtures.stack",
 ]

@@ -5,8 +5,8 @@ from typing import ClassVar, Final
 from runner_service.abi.values import Value
 from runner_service.backends.backends import Backends
 from runner_service.capabilities.capability import Answers
+from runner_service.guest_log import Level
 from runner_service.invocation import Invocation
-from runner_service.reporting.guest_log import Level
 from shared.capabilities import LOG_EMIT
 
 _LEVELS: Final = {"log-info": Level.INFO, "log-warn": Level.WARN, "log-error": Level.ERROR}

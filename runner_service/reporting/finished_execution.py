@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from runner_service.guest_log import LogLine
 from runner_service.invocation import Usage
-from runner_service.reporting.guest_log import LogLine
 from shared.errors import ExtensionError, GuestOutOfMemoryError, GuestTimedOutError
 from shared.identifiers import ExecutionId
 

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from runner_service.abi.values import GuestResponse, Headers
+from runner_service.guest_log import Level
 from runner_service.invocation import Call, Execution, GuestFailure, Usage, User
 from runner_service.reporting.finished_execution import ExecutionStatus, FinishedExecution
-from runner_service.reporting.guest_log import Level
 from shared.errors import ArgumentInvalidError, PayloadTooLargeError
 from shared.identifiers import is_request_id, new_request_id
 from shared.pb.registry.v1 import execution_log_service_pb2 as log_pb

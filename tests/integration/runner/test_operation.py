@@ -29,7 +29,7 @@ async def health_of(port: int) -> str:
         answer = await health_pb2_grpc.HealthStub(channel).Check(
             health_pb2.HealthCheckRequest(service="extension.runner.v1.RunnerService"), timeout=5
         )
-    return health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status)
+    return str(health_pb2.HealthCheckResponse.ServingStatus.Name(answer.status))
 
 
 async def test_a_draining_runner_takes_no_call_and_finishes_those_it_has(
@@ -112,6 +112,31 @@ async def test_a_call_that_was_given_up_while_it_waited_never_runs(
 
     seen = {execution.request_id for execution in execution_log.executions.values()}
     assert "given-up" not in seen
+
+
+async def test_a_call_that_is_given_up_while_it_runs_keeps_its_slot_to_the_end_and_is_recorded(
+    runner_home: RunnerHome, execution_log: ExecutionLogServer, grant: str
+) -> None:
+    """The guest goes on until its deadline: its thread is not free before."""
+    settings = runner_home.settings(
+        RUNNER_REGISTRY_TARGET=execution_log.target, RUNNER_CONCURRENCY="1"
+    )
+    async with (
+        running(settings) as runner,
+        client_of(runner.port, runner_home.gateway_key) as client,
+    ):
+        await client.warm(grant)
+        looping = asyncio.create_task(
+            client.execute(grant, "/i", timeout_ms=1000, request_id="hung-up")
+        )
+        await asyncio.sleep(0.3)
+        looping.cancel()
+        after = await client.execute(grant, "/u")
+        await execution_log.recorded(after.execution_id)
+
+    recorded = {one.request_id: one.error for one in execution_log.executions.values()}
+    assert recorded["hung-up"] == "GUEST_TIMED_OUT"
+    assert after.usage.duration_us > 300_000  # it waited for the slot
 
 
 async def test_metrics_count_without_naming_anyone(
