@@ -1,14 +1,14 @@
 """The request target: an address is either plain, or refused.
 
 What is matched with the manifest is, character by character, what the guest sees, so no second
-reader can understand it differently: it is decoded once, and whatever could be decoded again or
-resolved is an error. Reads bytes as they came over the wire (`raw_path`), never a server's reading
-of them.
+reader can understand it differently: it is decoded once, whatever could be decoded again or
+resolved is an error, and it is written in the one canonical way. Reads bytes as they came over the
+wire (`raw_path`), never a server's reading of them.
 """
 
 import re
 from dataclasses import dataclass
-from urllib.parse import unquote_to_bytes
+from urllib.parse import quote, unquote_to_bytes
 
 from shared.errors import ArgumentInvalidError, ExtensionError, MethodNotAllowedError
 from shared.identifiers import parse_extension_name, parse_publisher, parse_uuid
@@ -25,6 +25,7 @@ _HIDDEN_SEPARATOR = re.compile(rb"%(?:2[fF]|5[cC]|00)")
 _ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
 # C0, DEL, C1, the line separators, and what would end the path inside the guest's URL.
 _UNSPEAKABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\\\\?#]")
+_PLAIN = "/!$&'()*+,;=:@"  # beside letters, digits and -._~
 _QUERY = re.compile(rb"[!$-~\x22]*")  # visible ASCII but "#"
 
 
@@ -35,7 +36,8 @@ class Target:
     extension: str
     """An install id, a registry id or `publisher.name`, in lower case."""
     path: str
-    """Starts with "/", has no empty, "." or ".." segment and no "/" at its end (but "/")."""
+    """ASCII, starts with "/", has no empty, "." or ".." segment and no "/" at its end (but "/").
+    Only what cannot stand in a path by itself (RFC 3986, `pchar`) is percent-encoded."""
     query: str
     """As it came, without "?"."""
 
@@ -103,7 +105,7 @@ def parse_extension(raw: bytes) -> str:
 
 
 def normalize_path(raw: bytes) -> str:
-    """Decodes a path once; what it gives decodes to itself.
+    """Decodes a path once and writes it canonically; what it gives it gives again.
 
     Args:
         raw: at most `MAX_PATH_BYTES`, starting with "/".
@@ -132,7 +134,7 @@ def normalize_path(raw: bytes) -> str:
         segments.pop()  # "/a/" is "/a", for the matcher and for the guest
     if any(segment in ("", ".", "..") for segment in segments):
         raise _invalid("path", 'The path has an empty, "." or ".." segment.')
-    return "/" + "/".join(segments)
+    return quote("/" + "/".join(segments), safe=_PLAIN)
 
 
 def _invalid(what: str, message: str) -> ArgumentInvalidError:

@@ -1,21 +1,37 @@
-"""A runner contract in a process of its own, to be killed: `echo_runner.py LISTEN JWKS_FILE`."""
+"""A runner contract in a process of its own, to be killed.
+
+`python -m tests.integration.gateway.echo_runner LISTEN JWKS_FILE [hang]`; one that hangs says
+"called" and never answers.
+"""
 
 import asyncio
 import sys
 from pathlib import Path
 
+from shared.pb.runner.v1 import runner_service_pb2 as pb
 from tests.fixtures.gateway import SteeredRunner, runner_serving
 from tests.fixtures.tokens import ServiceKeys
 
 
-async def main(listen: str, keys: ServiceKeys) -> None:
-    runner = SteeredRunner()  # type: ignore[abstract]
+def say(word: str) -> None:
+    sys.stdout.write(f"{word}\n")
+    sys.stdout.flush()
+
+
+async def hang(_request: pb.ExecuteRequest) -> pb.ExecuteResponse:
+    say("called")
+    await asyncio.Event().wait()
+    raise AssertionError("nothing sets the event")
+
+
+async def main(listen: str, keys: ServiceKeys, *, hangs: bool) -> None:
+    runner = SteeredRunner(handle=hang if hangs else None)  # type: ignore[abstract]
     async with runner_serving(runner, keys, listen):
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
+        say("ready")
         await asyncio.Event().wait()
 
 
 if __name__ == "__main__":
     file = Path(sys.argv[2])
-    asyncio.run(main(sys.argv[1], ServiceKeys(file.parent, file.read_text())))
+    keys = ServiceKeys(file.parent, file.read_text())
+    asyncio.run(main(sys.argv[1], keys, hangs="hang" in sys.argv[3:]))

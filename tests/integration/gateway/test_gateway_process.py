@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 
 from gateway_shim.bootstrap import running
+from gateway_shim.settings import GatewaySettings
 from shared.tokens.service_token import ServiceRole
 from tests.fixtures.gateway import (
     GatewayRig,
@@ -23,6 +24,7 @@ from tests.fixtures.gateway import (
 from tests.fixtures.tokens import AUDIENCE, ISSUER, ServiceKeys, UserIssuer
 from tests.integration.gateway.ports import free_port
 
+SettingsFor = Callable[[str], GatewaySettings]
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -154,33 +156,60 @@ async def test_a_gateway_that_cannot_start_says_why(
     assert b"Traceback" not in err
 
 
-async def test_a_killed_runner_costs_no_call_and_sigterm_ends_the_gateway(
-    service_keys: ServiceKeys, user_issuer: UserIssuer, tmp_path: Path
-) -> None:
-    """Real processes: one gateway, two runners; one of them dies between two calls."""
-    jwks = tmp_path / "services.json"
-    jwks.write_text(service_keys.jwks)
+@asynccontextmanager
+async def echo_runner(
+    port: int, jwks: Path, *how: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A runner contract in a process of its own, ready."""
     echo = "tests.integration.gateway.echo_runner"
+    async with python("-m", echo, f"127.0.0.1:{port}", str(jwks), *how) as runner:
+        await said(runner, "ready")
+        yield runner
+
+
+async def said(process: asyncio.subprocess.Process, word: str) -> None:
+    assert process.stdout is not None
+    assert await asyncio.wait_for(process.stdout.readline(), 20) == f"{word}\n".encode()
+
+
+@pytest.fixture
+def jwks(service_keys: ServiceKeys, tmp_path: Path) -> Path:
+    file = tmp_path / "services.json"
+    file.write_text(service_keys.jwks)
+    return file
+
+
+@pytest.fixture
+async def registry_target(service_keys: ServiceKeys) -> AsyncIterator[str]:
     registry = SteeredRegistry()  # type: ignore[abstract]
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(registry_serving(registry, service_keys))
-        ports = [free_port(), free_port()]
-        runners = []
-        for port in ports:
-            runner = await stack.enter_async_context(
-                python("-m", echo, f"127.0.0.1:{port}", str(jwks))
-            )
-            assert runner.stdout is not None
-            assert await asyncio.wait_for(runner.stdout.readline(), 20) == b"ready\n"
-            runners.append(runner)
-        target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
-        settings = environment(
-            service_keys, user_issuer, registry=f"127.0.0.1:{server.port}", runner=target
-        )
-        gateway = await stack.enter_async_context(python("-m", "gateway_shim", **settings))
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(f"http://{settings['GATEWAY_LISTEN']}/")
-        )
+    async with registry_serving(registry, service_keys) as server:
+        yield f"127.0.0.1:{server.port}"
+
+
+@pytest.fixture
+def settings_for(
+    service_keys: ServiceKeys, user_issuer: UserIssuer, registry_target: str
+) -> SettingsFor:
+    """Settings of a gateway whose runners are at a target."""
+
+    def make(runner: str) -> GatewaySettings:
+        return gateway_settings(service_keys, user_issuer, registry=registry_target, runner=runner)
+
+    return make
+
+
+async def test_a_killed_runner_costs_no_call_and_sigterm_ends_the_gateway(
+    service_keys: ServiceKeys, user_issuer: UserIssuer, jwks: Path, registry_target: str
+) -> None:
+    ports = [free_port(), free_port()]
+    target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+    settings = environment(service_keys, user_issuer, registry=registry_target, runner=target)
+    async with (
+        echo_runner(ports[0], jwks) as first,
+        echo_runner(ports[1], jwks),
+        python("-m", "gateway_shim", **settings) as gateway,
+        aiohttp.ClientSession(f"http://{settings['GATEWAY_LISTEN']}/") as http,
+    ):
         await ready(http)
         http.headers.update(user_issuer.headers())
 
@@ -190,8 +219,8 @@ async def test_a_killed_runner_costs_no_call_and_sigterm_ends_the_gateway(
                 return got.status
 
         assert [await call("POST") for _ in range(6)] == [200] * 6
-        runners[0].send_signal(signal.SIGKILL)
-        await runners[0].wait()
+        first.kill()
+        await first.wait()
         assert await call("POST") == 200
         assert [await call("GET") for _ in range(20)] == [200] * 20
 
@@ -203,50 +232,65 @@ async def test_a_killed_runner_costs_no_call_and_sigterm_ends_the_gateway(
     assert user_issuer.token().split(".")[0] not in text
 
 
-async def test_calls_under_way_survive_a_runner_that_is_killed_if_they_may_be_repeated(
-    service_keys: ServiceKeys, user_issuer: UserIssuer, tmp_path: Path
+async def test_calls_under_load_survive_a_runner_that_is_killed(
+    settings_for: SettingsFor, user_issuer: UserIssuer, jwks: Path
 ) -> None:
-    jwks = tmp_path / "services.json"
-    jwks.write_text(service_keys.jwks)
-    echo = "tests.integration.gateway.echo_runner"
-    registry = SteeredRegistry()  # type: ignore[abstract]
-    async with AsyncExitStack() as stack:
-        server = await stack.enter_async_context(registry_serving(registry, service_keys))
-        ports = [free_port(), free_port()]
-        runners = [
-            await stack.enter_async_context(python("-m", echo, f"127.0.0.1:{port}", str(jwks)))
-            for port in ports
-        ]
-        for runner in runners:
-            assert runner.stdout is not None
-            assert await asyncio.wait_for(runner.stdout.readline(), 20) == b"ready\n"
-        target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
-        gateway = await stack.enter_async_context(
-            running(
-                gateway_settings(
-                    service_keys, user_issuer, registry=f"127.0.0.1:{server.port}", runner=target
-                )
-            )
-        )
-        http = await stack.enter_async_context(aiohttp.ClientSession(headers=user_issuer.headers()))
-        url = f"{gateway.url}/api/ext/acme.agreements/agreements"
-        statuses: list[int] = []
-        is_over = False
+    ports = [free_port(), free_port()]
+    settings = settings_for("ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports))
+    statuses: list[int] = []
+    is_over = asyncio.Event()
+    async with (
+        echo_runner(ports[0], jwks) as first,
+        echo_runner(ports[1], jwks),
+        running(settings) as gateway,
+        aiohttp.ClientSession(headers=user_issuer.headers()) as http,
+    ):
 
         async def load() -> None:
-            while not is_over:
-                async with http.get(url) as got:
+            while not is_over.is_set():
+                async with http.get(f"{gateway.url}/api/ext/acme.agreements/agreements") as got:
                     await got.read()
                     statuses.append(got.status)
 
         workers = [asyncio.create_task(load()) for _ in range(8)]
         await asyncio.sleep(0.5)
-        runners[0].kill()
+        first.kill()
         await asyncio.sleep(1)
-        is_over = True
+        is_over.set()
         await asyncio.gather(*workers)
     assert len(statuses) > 50
     assert set(statuses) == {200}
+
+
+@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("PUT", 200), ("POST", 503)])
+async def test_a_call_that_was_lost_is_repeated_only_if_that_means_the_same(
+    settings_for: SettingsFor, user_issuer: UserIssuer, jwks: Path, method: str, status: int
+) -> None:
+    ports = [free_port(), free_port()]
+    settings = settings_for("ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports))
+    path = "agreements" if method == "POST" else "agreements/1"
+    async with (
+        echo_runner(ports[0], jwks, "hang") as first,
+        echo_runner(ports[1], jwks),
+        running(settings) as gateway,
+        aiohttp.ClientSession(headers=user_issuer.headers()) as http,
+    ):
+
+        async def call() -> int:
+            async with http.request(method, f"{gateway.url}/api/ext/acme.agreements/{path}") as got:
+                await got.read()
+                return got.status
+
+        calls: list[asyncio.Task[int]] = []
+        reached = asyncio.create_task(said(first, "called"))
+        while not reached.done():  # the runners take turns
+            calls.append(asyncio.create_task(call()))
+            await asyncio.sleep(0.05)
+        await reached
+        hanging = [one for one in calls if not one.done()]
+        first.kill()
+        assert {await one for one in hanging} == {status}
+        assert {await one for one in calls if one not in hanging} <= {200}
 
 
 async def ready(http: aiohttp.ClientSession) -> None:
