@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from typing import TextIO
 
 from rich.console import Console as Terminal
-from rich.console import RenderableType
 from rich.padding import Padding
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
@@ -61,14 +60,14 @@ class Console:
         self._out = _terminal(sys.stdout)
         self._err = _terminal(sys.stderr)
 
-    def result(self, data: object, shown: RenderableType) -> None:
+    def result(self, data: object, shown: str | Text | Table) -> None:
         """Prints what the command found: `data` as JSON, or `shown` for a person."""
         if self.as_json:
             print(json.dumps(data, indent=2, ensure_ascii=False))  # noqa: T201 - the result itself
-        elif isinstance(shown, str):
-            self._out.print(Text(shown))
+        elif isinstance(shown, Table):
+            self._print_table(self._out, shown)
         else:
-            self._out.print(shown)
+            self._out.print(Text(shown) if isinstance(shown, str) else shown)
 
     def note(self, text: str, *, style: str = "") -> None:
         """Tells a person something that is not the result."""
@@ -80,11 +79,14 @@ class Console:
         for warning in warnings:
             self.note(f"! {plain(warning)}", style="yellow")
 
-    def indent(self, shown: RenderableType) -> None:
+    def indent(self, shown: str | Table) -> None:
         """Shows something as a detail of the step before it."""
-        if not self.as_json:
-            text = Text(shown) if isinstance(shown, str) else shown
-            self._err.print(Padding(text, (0, 0, 0, 4)), soft_wrap=False)
+        if self.as_json:
+            return
+        if isinstance(shown, str):
+            self._err.print(Text(f"    {plain(shown)}"))
+        else:
+            self._print_table(self._err, shown, margin=4)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
@@ -129,20 +131,34 @@ class Console:
         self._err.print(Text.assemble(("error", "bold red"), f": {plain(failure.message)}{reason}"))
         if failure.faults:
             rows = [(fault.path, fault.message, fault.hint) for fault in failure.faults]
-            self._err.print(table_of(("where", "what is wrong", "what to do"), rows))
+            table = table_of(("where", "what is wrong", "what to do"), rows)
+            self._print_table(self._err, table)
         if failure.hint:
             self._err.print(Text.assemble(("hint", "bold"), f": {failure.hint}"))
+
+    def _print_table(self, terminal: Terminal, table: Table, *, margin: int = 0) -> None:
+        padded = Padding(table, (0, 0, 0, margin), expand=False)
+        if terminal.is_terminal:
+            terminal.print(padded, soft_wrap=False)
+            return
+        with terminal.capture() as captured:
+            terminal.print(padded)
+        lines = captured.get().splitlines()
+        terminal.file.write("".join(f"{line.rstrip()}\n" for line in lines))
 
     def _line(self, mark: str, style: str, title: str, started: float) -> None:
         took = time.monotonic() - started
         self._err.print(Text.assemble((mark, style), f" {title}", (f"  {took:.2f} s", "dim")))
 
 
-def facts(pairs: Mapping[str, str]) -> Table:
-    """Names and values under each other."""
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+def facts(pairs: Mapping[str, str]) -> Text:
+    """Names and values under each other; a value may have several lines."""
+    width = max(map(len, pairs), default=0)
+    text = Text()
     for name, value in pairs.items():
-        table.add_row(name, Text(plain(value)))
-    return table
+        first, *others = plain(value).split("\n")
+        text.append(f"{name:<{width}}", style="bold").append(f"  {first}\n")
+        for line in others:
+            text.append(f"{'':<{width}}  {line}\n")
+    text.rstrip()
+    return text

@@ -84,9 +84,9 @@ def addresses(stack: StackFile) -> dict[str, str]:
     """The addresses of a stack, for a person."""
     return {
         "gateway": stack.gateway_url,
-        "health": f"{stack.gateway_url}/healthz  {stack.gateway_url}/readyz",
-        "metrics": "  ".join(stack.metrics_urls.values()),
+        "health": f"{stack.gateway_url}/healthz\n{stack.gateway_url}/readyz",
+        "metrics": "\n".join(f"{url}  {name}" for name, url in stack.metrics_urls.items()),
         "registry": stack.registry_target,
-        "runners": "  ".join(stack.runner_targets),
+        "runners": "\n".join(stack.runner_targets),
         "logs": str(stack.log_dir),
     }

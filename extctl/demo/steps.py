@@ -104,11 +104,11 @@ async def refuse_the_others(story: Story) -> Details:
         insist(said == reason, f"The reason should be {reason}, not {said}.")
     tampered, envelope = _tampered_after_signing(story)
     return [
-        f"{foreign}  (tenant B)",
-        f"{anonymous}  (no token)",
-        f"{undeclared}  (undeclared)",
-        "tampered bundle refused: " + await _refusal(story, tampered, envelope, result="failed"),
-        "unsigned bundle refused: " + await _refusal(story, tampered, b"", result="not_signed"),
+        f"tenant B         {foreign}",
+        f"no token         {anonymous}",
+        f"undeclared path  {undeclared}",
+        "tampered bundle  " + await _refusal(story, tampered, envelope, result="failed"),
+        "unsigned bundle  " + await _refusal(story, tampered, b"", result="not_signed"),
     ]
 
 

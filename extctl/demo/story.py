@@ -16,7 +16,7 @@ from extctl.stack_file import StackFile
 from shared.errors import ExtensionError
 from shared.identifiers import TenantId
 
-_SHOWN_BODY = 160
+_SHOWN_BODY = 140
 
 
 class DemoFailedError(CommandError):
@@ -40,9 +40,15 @@ class Call:
         return self.answer.header("x-request-id")
 
     def __str__(self) -> str:
-        body = " ".join(plain(self.answer.text, limit=_SHOWN_BODY).split())
+        body = " ".join(plain(self._body(), limit=_SHOWN_BODY).split())
         took = f"{self.answer.took_ms:7.1f} ms"
-        return f"{self.method:<4} {self.path:<20} {self.answer.status}  {took}  {body}"
+        return f"{self.answer.status}  {took}  {self.method} {self.path}  {body}"
+
+    def _body(self) -> str:
+        if self.answer.header("content-type").startswith("application/problem+json"):
+            problem = self.json()
+            return f"{problem.get('reason')}: {problem.get('detail')}"
+        return self.answer.text
 
     def json(self) -> dict[str, object]:
         """The JSON object that was answered."""
@@ -101,9 +107,10 @@ class Story:
         return call
 
     def executions_of_calls(self) -> Sequence[Execution]:
-        """The log's rows of the calls that reached a guest."""
+        """The log's rows of the calls that reached a guest, oldest first."""
         ids = {call.request_id for call in self.calls}
-        return [row for row in self.executions if row.request_id in ids]
+        rows = [row for row in self.executions if row.request_id in ids]
+        return sorted(rows, key=lambda row: row.started_at)
 
 
 def new_tenant() -> TenantId:

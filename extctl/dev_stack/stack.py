@@ -71,15 +71,19 @@ async def running_stack(options: StackOptions, *, console: Console) -> AsyncIter
         directory.chmod(_SEARCHABLE)
     except OSError as error:
         raise CommandError(f"{directory} cannot be made: {error.strerror}.") from None
-    async with AsyncExitStack() as stack:
-        stack.enter_context(stack_lock(directory))
+    with stack_lock(directory):
+        (directory / STACK_FILE).unlink(missing_ok=True)  # a killed stack leaves it behind
+        parts = AsyncExitStack()
         try:
-            file = await _start(options, directory, stack, console)
+            file = await _start(options, directory, parts, console)
+            write_stack_file(directory, file)
+            parts.callback((directory / STACK_FILE).unlink, missing_ok=True)
+            yield file
         except (ProcessFailedError, EmbeddedPostgresError) as error:
             raise CommandError(str(error), hint=_HINT) from None
-        write_stack_file(directory, file)
-        stack.callback((directory / STACK_FILE).unlink, missing_ok=True)
-        yield file
+        finally:
+            with console.step("Stop the stack"):
+                await parts.aclose()
 
 
 async def _start(
