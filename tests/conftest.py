@@ -6,6 +6,7 @@ pytest_plugins: list[str] = [
     "tests.fixtures.gateway",
     "tests.fixtures.guests.plugin",
     "tests.fixtures.command_line",
+    "tests.fixtures.own_stack",
     "tests.fixtures.runner",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",

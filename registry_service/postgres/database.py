@@ -107,10 +107,11 @@ class Database:
         except TimeoutError:
             raise DeadlineExceededError from None
         except _LOST:
-            connection.terminate()
+            if not _is_gone(connection):
+                connection.terminate()  # what asyncpg thinks of its state cannot be trusted
             raise _ConnectionLostError from None
         except (asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            if connection.is_closed():
+            if _is_gone(connection):
                 raise _ConnectionLostError from None
             raise _explained(error) from None
         finally:
@@ -130,6 +131,13 @@ class Database:
 
 class _ConnectionLostError(Exception):
     """The connection broke; nobody knows how far the server came."""
+
+
+def _is_gone(connection: Connection) -> bool:
+    try:
+        return connection.is_closed()
+    except asyncpg.InterfaceError:  # it was lost, and the pool has taken it back
+        return True
 
 
 def _explained(error: asyncpg.PostgresError | asyncpg.InterfaceError) -> InternalError:
