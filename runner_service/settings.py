@@ -69,12 +69,15 @@ class RunnerSettings(Settings):
         default=512 * MIB, ge=0, description="How many bytes of machine code are kept ready."
     )
     runner_id: str = Field(
-        default=f"runner-{os.getpid()}",
+        default_factory=lambda: f"runner-{os.getpid()}",
         pattern=r"^[A-Za-z0-9._-]{1,64}$",
         description="The name of this runner in the execution log.",
     )
     concurrency: int = Field(
-        default=2 * (os.cpu_count() or 1), ge=1, le=256, description="Guests that run at once."
+        default_factory=lambda: 2 * (os.cpu_count() or 1),
+        ge=1,
+        le=256,
+        description="Guests that run at once; by default two for each core.",
     )
     queue_limit: int = Field(
         default=64, ge=0, le=10_000, description="Calls that may wait for a guest's turn."

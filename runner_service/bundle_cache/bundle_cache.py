@@ -1,7 +1,9 @@
 """From a grant to a component that can run: memory, then disk, then the bundle store."""
 
 import asyncio
+from collections import OrderedDict
 from dataclasses import dataclass
+from typing import Final
 
 from runner_service.bundle_cache.artefacts import Artefact, Artefacts
 from runner_service.bundle_cache.bundle_trust import BundleTrust
@@ -23,6 +25,10 @@ from shared.errors import (
 )
 from shared.identifiers import ContentHash
 from shared.tokens.invocation_grant import InvocationGrant
+
+_COMPILATIONS: Final = 2
+"""Bundles that are compiled at once: each takes many megabytes, and every core for seconds."""
+_MAX_REFUSED: Final = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ class BundleCache:
         self._artefacts = artefacts
         self._metrics = metrics
         self._loading: dict[ContentHash, asyncio.Task[CompiledComponent]] = {}
+        self._compiling = asyncio.Semaphore(_COMPILATIONS)
+        self._refused: OrderedDict[ContentHash, ComponentInvalidError] = OrderedDict()
 
     async def component(self, grant: InvocationGrant) -> Loaded:
         """The component of the bundle that the grant names.
@@ -72,6 +80,8 @@ class BundleCache:
         if component is not None:
             self._metrics.found("memory")
             return Loaded(component, cold=False)
+        if refused := self._refused.get(content_hash):
+            raise ComponentInvalidError(refused.message, faults=refused.faults)
         loading = self._loading.get(content_hash)
         if loading is None:
             loading = asyncio.create_task(self._load(content_hash))
@@ -86,15 +96,20 @@ class BundleCache:
 
     def _loaded(self, content_hash: ContentHash, done: "asyncio.Task[CompiledComponent]") -> None:
         del self._loading[content_hash]
-        if not done.cancelled():
-            done.exception()  # taken note of here, in case nobody waits any more
+        error = None if done.cancelled() else done.exception()
+        if isinstance(error, ComponentInvalidError):
+            # The hash names these bytes for ever, so they will never compile: not again, then.
+            self._refused[content_hash] = error.with_traceback(None)
+            if len(self._refused) > _MAX_REFUSED:
+                self._refused.popitem(last=False)
 
     async def _load(self, content_hash: ContentHash) -> CompiledComponent:
         artefact = await asyncio.to_thread(self._artefacts.load, content_hash)
         self._metrics.found("disk" if artefact else "compiled")
         if artefact is None:
-            packed = await self._fetch(content_hash)
-            artefact = await asyncio.to_thread(self._compile, content_hash, packed)
+            async with self._compiling:
+                packed = await self._fetch(content_hash)
+                artefact = await asyncio.to_thread(self._compile, content_hash, packed)
         self._memory.put(content_hash, artefact)
         return artefact.component
 

@@ -17,6 +17,7 @@ from shared.errors import (
     BundleTooLargeError,
     BundleUnavailableError,
     BundleUntrustedError,
+    TrustBundleInvalidError,
 )
 from shared.tokens.invocation_grant import InvocationGrant
 from shared.trust.envelope import SignedSubject
@@ -66,6 +67,7 @@ class BundleTrust:
         self._policy = policy
         self._clock = clock
         self._trusted: OrderedDict[_Signed, _Trusted] = OrderedDict()
+        self._told: TrustBundleInvalidError | None = None
 
     async def check(self, grant: InvocationGrant) -> None:
         """Returns when the signing policy is satisfied.
@@ -77,7 +79,7 @@ class BundleTrust:
         if self._policy is SigningPolicy.OFF:
             return
         signed = _Signed(_subject_of(grant), grant.signature_digest)
-        trust, now = self._trust_bundle.current(), self._clock.monotonic()
+        trust, now = self._current(), self._clock.monotonic()
         known = self._trusted.get(signed)
         if known and known.trust is trust and now - known.verified_at < _VERIFY_AGAIN_SECONDS:
             return
@@ -92,6 +94,13 @@ class BundleTrust:
         self._trusted[signed] = _Trusted(envelope, trust, now)
         if len(self._trusted) > _MAX_REMEMBERED:
             self._trusted.popitem(last=False)
+
+    def _current(self) -> TrustBundle:
+        trust, error = self._trust_bundle.current(), self._trust_bundle.last_error
+        if error is not None and error is not self._told:
+            _log.error("trust bundle cannot be used; the last good one stays", why=error.message)
+        self._told = error
+        return trust
 
     async def _fetch_envelope(self, grant: InvocationGrant) -> bytes | None:
         digest = grant.signature_digest

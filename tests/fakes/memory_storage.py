@@ -1,5 +1,6 @@
 """Guests' records in memory: a `StorageBackend` that passes its conformance suite."""
 
+import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -66,5 +67,7 @@ def _place(invocation: Invocation, namespace: str, key: str) -> tuple[InstallId,
     if STORAGE_KV not in invocation.grant.capabilities:
         raise CapabilityNotGrantedError
     if not 1 <= len(namespace) <= 128 or not 1 <= len(key) <= 256 or "/" in key:
+        raise ArgumentInvalidError
+    if any(unicodedata.category(character) == "Cc" for character in namespace + key):
         raise ArgumentInvalidError
     return invocation.grant.install_id, namespace, key

@@ -109,6 +109,8 @@ async def test_a_write_for_another_revision_changes_nothing(backend: Backend) ->
     await put(backend, "a", b"1", if_revision=0)
     with pytest.raises(RevisionMismatchError):
         await put(backend, "a", b"2", if_revision=0)
+    with pytest.raises(RevisionMismatchError):
+        await put(backend, "a", b"2", if_revision=2**64 - 1)
     assert await put(backend, "a", b"2", if_revision=1) == entry("a", b"2", 2)
 
 
@@ -133,7 +135,8 @@ async def test_an_install_without_the_capability_is_refused(backend: Backend) ->
 
 
 @pytest.mark.parametrize(
-    ("namespace", "key"), [("", "a"), ("notes", ""), ("notes", "a/b"), ("n" * 129, "a")]
+    ("namespace", "key"),
+    [("", "a"), ("notes", ""), ("notes", "a/b"), ("n" * 129, "a"), ("n", "\0"), ("\x9b", "a")],
 )
 async def test_names_outside_the_grammar_are_refused(
     backend: Backend, namespace: str, key: str

@@ -274,6 +274,30 @@ async def test_a_bundle_without_a_component_is_refused(
         await cache.cache.component(granted(published))
 
 
+async def test_what_was_refused_is_not_fetched_and_compiled_again(
+    cache: CacheUnderTest, runner_home: RunnerHome
+) -> None:
+    published = await runner_home.publish(b"\0asm\x0d\0\1\0")
+    told = set()
+    for _ in range(3):
+        with pytest.raises(ComponentInvalidError) as error:
+            await cache.cache.component(granted(published))
+        told.add(error.value.message)
+
+    assert len(told) == 1
+    assert cache.store.reads == 2  # the bundle and its signature, once
+
+
+async def test_a_trust_bundle_that_turns_bad_leaves_the_last_good_one(
+    cache: CacheUnderTest, grant: InvocationGrant, runner_home: RunnerHome
+) -> None:
+    await cache.cache.component(grant)
+    (runner_home.root / "trust.pem").write_bytes(b"half a fi")
+    cache.clock.advance(60)
+
+    assert await cache.answer_of(grant) == b"/u"
+
+
 async def test_a_warm_bundle_reads_nothing_from_the_store(
     cache: CacheUnderTest, grant: InvocationGrant
 ) -> None:
