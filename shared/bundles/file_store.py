@@ -139,7 +139,7 @@ class FileBundleStore:
                 for name in names
                 if not name.startswith(_TEMPORARY_PREFIX)
             ]
-        return sorted(key for key in keys if key.startswith(prefix))
+        return [key for key in keys if key.startswith(prefix)]
 
     def _check(self) -> None:
         try:

@@ -42,7 +42,7 @@ class BundleStore(Protocol):
         ...
 
     def list_keys(self, prefix: str) -> AsyncIterator[str]:
-        """The keys that start with `prefix` (any string), in the order of their bytes."""
+        """The keys that start with `prefix` (any string), each once, in no promised order."""
         ...
 
     async def check(self) -> None:

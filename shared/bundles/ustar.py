@@ -87,8 +87,8 @@ def read_header(block: bytes, *, index: int) -> Header:
     Raises:
         BundleInvalidError: it is not a plain USTAR header of a file or a directory.
     """
-    (name, mode, uid, gid, size, mtime, checksum, kind, link, magic, version, _, _, _, _, prefix,
-     padding) = _FORMAT.unpack(block)  # fmt: skip
+    (name, mode, uid, gid, size, mtime, checksum, kind, link, magic, version, _, _, major, minor,
+     prefix, padding) = _FORMAT.unpack(block)  # fmt: skip
     where = f"Entry {index} ({shown(name.rstrip(bytes(1)))})"
     if _octal(checksum, "checksum", where) != sum(block) - sum(checksum) + 8 * ord(" "):
         raise BundleInvalidError(f"{where} is refused: the checksum of its header is wrong.")
@@ -104,6 +104,8 @@ def read_header(block: bytes, *, index: int) -> Header:
         raise BundleInvalidError(f"{where} is refused: it is setuid, setgid or sticky.")
     for field, what in ((uid, "uid"), (gid, "gid"), (mtime, "mtime")):
         _octal(field, what, where)
+    for field in (major, minor):
+        _octal(field if any(field) else b"0", "device number", where)
     path = _text(name, "name", where)
     if any(prefix):
         path = f"{_text(prefix, 'prefix', where)}/{path}"
