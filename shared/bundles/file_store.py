@@ -114,7 +114,7 @@ class FileBundleStore:
         try:
             path.unlink()
             _sync_directory(path.parent)
-        except (FileNotFoundError, NotADirectoryError):
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return
         except OSError as error:
             raise _unavailable(error) from None

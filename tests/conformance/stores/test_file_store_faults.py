@@ -63,6 +63,8 @@ async def test_a_directory_is_no_object(store: FileBundleStore) -> None:
     with pytest.raises(BundleNotFoundError):
         await store.get("a", max_bytes=1)
     assert await store.size("a") is None
+    await store.delete("a")
+    assert await store.size("a/b") == 0
 
 
 async def test_a_file_in_the_place_of_the_directory_is_told(tmp_path: Path) -> None:
