@@ -138,7 +138,7 @@ class EmbeddedPostgres:
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
                 env=self._home.environment(), start_new_session=True,
                 pass_fds=[lock],  # held by every process of the server, to its end
-                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - one prctl, bound before the fork
+                preexec_fn=_die_with_parent(),  # noqa: PLW1509 - the account may be unable to run a Python for it
                 user=account.uid if account else None,
                 group=account.gid if account else None,
                 extra_groups=[] if account else None,

