@@ -42,6 +42,7 @@ class RegistryReporter:
         self._backlog = Backlog(max_bytes=limits.backlog_bytes)
         self._arrived = asyncio.Event()
         self._closing = asyncio.Event()
+        self._given_up = False
         self._batch_count = limits.batch_count
         self._told_lost = 0
 
@@ -63,14 +64,19 @@ class RegistryReporter:
         finally:
             self._closing.set()
             self._arrived.set()
-            try:
-                await asyncio.wait_for(task, self._limits.flush_seconds)
-            except TimeoutError:
-                self._lost(len(self._backlog), "shutdown")
+            await asyncio.wait([task], timeout=self._limits.flush_seconds)
+            # A call that fails at the moment of its cancellation tells only the failure, so the
+            # flag is what ends the loop for certain.
+            self._given_up = True
+            task.cancel()
+            await asyncio.wait([task])
+            if not task.cancelled() and (error := task.exception()):
+                _log.error("shipping failed", exc_info=error)
+            self._lost(len(self._backlog), "shutdown")
 
     async def _ship_all(self) -> None:
         retry = self._limits.first_retry_seconds
-        while True:
+        while not self._given_up:
             await self._arrived.wait()
             self._tell_of_lost()
             if len(self._backlog) < self._limits.batch_count:
@@ -99,6 +105,9 @@ class RegistryReporter:
             _log.warning(
                 "execution log not reached", reason=error.reason, waiting=len(self._backlog)
             )
+            return False
+        except Exception as error:  # noqa: BLE001 - a bug may hold reports up, not end them
+            _log.error("execution log failed", exc_info=error)
             return False
         self._backlog.drop(batch)
         self._batch_count = self._limits.batch_count
