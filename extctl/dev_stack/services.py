@@ -19,6 +19,9 @@ from extctl.dev_stack.processes import ProcessSpec
 TOKEN_ISSUER: Final = "extctl-development"  # noqa: S105 - a name, no secret
 TOKEN_AUDIENCE: Final = "extension-gateway"  # noqa: S105 - a name, no secret
 
+SERVICE_PREFIXES: Final = ("GATEWAY_", "REGISTRY_", "RUNNER_", "SIGNING_")
+"""The beginnings of the services' settings."""
+
 _PASSED_ON: Final = frozenset({"PATH", "HOME", "LANG", "LC_ALL", "TZ", "TMPDIR"})
 _PASSED_ON_PREFIXES: Final = ("AWS_", "SIGNING_")
 

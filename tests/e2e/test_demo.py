@@ -5,11 +5,12 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.fixtures.own_stack import EXTCTL, wait_until
+from tests.fixtures.own_stack import EXTCTL, passable_directory, wait_until
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "examples" / "agreements"
@@ -18,11 +19,10 @@ DEMO_SECONDS = 120
 
 
 @pytest.fixture
-def temporary(tmp_path: Path) -> Path:
-    """Where the demo makes its temporary directory; PostgreSQL's account must reach it."""
-    path = tmp_path / "temporary"
-    path.mkdir()
-    return path
+def temporary() -> Iterator[Path]:
+    """Where the demo makes its temporary directory."""
+    with passable_directory() as directory:
+        yield directory
 
 
 def demo(temporary: Path, *options: str | Path) -> subprocess.CompletedProcess[str]:

@@ -24,10 +24,10 @@ create database platform owner platform_owner;
 
 
 @pytest.fixture
-def dsn(tmp_path: Path) -> Iterator[str]:
+def dsn(stack_dir: Path) -> Iterator[str]:
     """A PostgreSQL that wants passwords over TCP, and the DSN of an owner who is no superuser."""
     password, port = secrets.token_hex(16), Ports().take()
-    directory = tmp_path / "server"
+    directory = stack_dir.with_name("server")
     with start_postgres(directory) as first:
         psql(first.admin_dsn(), OWNER.format(password=password))
         rules = first.cluster_dir / "pg_hba.conf"
@@ -50,7 +50,7 @@ def psql(dsn: str, sql: str) -> str:
 
 
 async def test_a_stack_runs_on_a_given_postgres_and_s3(
-    dsn: str, s3_server: S3Server, tmp_path: Path
+    dsn: str, s3_server: S3Server, stack_dir: Path
 ) -> None:
     tenant = str(uuid.uuid4())
     environment = {
@@ -62,7 +62,7 @@ async def test_a_stack_runs_on_a_given_postgres_and_s3(
     owners_password = urlsplit(dsn).password
     assert owners_password
     for start in ("first", "second"):  # the second finds the role, its password and the schema
-        with own_stack(tmp_path / "stack", "--runners", "1", environment=environment) as stack:
+        with own_stack(stack_dir, "--runners", "1", environment=environment) as stack:
             if start == "first":
                 stack.result("publish", EXAMPLE)
             stack.result("install", "acme.agreements", "--tenant", tenant)
@@ -82,10 +82,10 @@ async def test_a_stack_runs_on_a_given_postgres_and_s3(
     assert application.strip() == "f|f"
 
 
-def test_a_wrong_password_is_told_without_it(dsn: str, tmp_path: Path) -> None:
+def test_a_wrong_password_is_told_without_it(dsn: str, stack_dir: Path) -> None:
     wrong = dsn.replace(str(urlsplit(dsn).password), "wrong-password")
     done = subprocess.run(
-        [*EXTCTL, "up", "--data", tmp_path / "stack"],
+        [*EXTCTL, "up", "--data", stack_dir],
         env={**os.environ, "EXTCTL_POSTGRES": wrong},
         capture_output=True,
         text=True,

@@ -15,9 +15,11 @@ import pytest
 from tests.fixtures.own_stack import (
     EXTCTL,
     OwnStack,
+    command_line_of,
     launched,
     lives,
     own_stack,
+    passable_directory,
     wait_until,
 )
 
@@ -26,9 +28,9 @@ AGREEMENTS = "/api/ext/acme.agreements/agreements"
 
 
 @pytest.fixture(scope="module")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OwnStack]:
+def stack() -> Iterator[OwnStack]:
     """One stack for the tests that leave it running."""
-    with own_stack(tmp_path_factory.mktemp("up") / "stack") as running:
+    with passable_directory() as directory, own_stack(directory / "stack") as running:
         yield running
 
 
@@ -199,9 +201,9 @@ def test_a_broken_trust_bundle_fails_the_doctor(stack: OwnStack) -> None:
     assert '"trust bundle"' in done.stdout
 
 
-def test_a_killed_stack_leaves_nothing_running_and_loses_nothing(tmp_path: Path) -> None:
+def test_a_killed_stack_leaves_nothing_running_and_loses_nothing(stack_dir: Path) -> None:
     tenant = str(uuid.uuid4())
-    with own_stack(tmp_path / "stack", "--runners", "1") as stack:
+    with own_stack(stack_dir, "--runners", "1") as stack:
         stack.result("publish", EXAMPLE)
         stack.result("install", "acme.agreements", "--tenant", tenant)
         processes = stack.processes()
@@ -212,13 +214,13 @@ def test_a_killed_stack_leaves_nothing_running_and_loses_nothing(tmp_path: Path)
         killed = stack.error("executions", "--tenant", tenant)
         assert "was killed" in killed["message"]
         assert stack.run("doctor").returncode == 1
-    with own_stack(tmp_path / "stack", "--runners", "1") as stack:
+    with own_stack(stack_dir, "--runners", "1") as stack:
         assert status_of(stack, tenant) == 200
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
-def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> None:
-    with own_stack(tmp_path / "stack", "--runners", "1") as stack:
+def test_a_signal_stops_everything(stack_dir: Path, number: signal.Signals) -> None:
+    with own_stack(stack_dir, "--runners", "1") as stack:
         processes = stack.processes()
         stack.process.send_signal(number)
         assert stack.process.wait(20) == 0, stack.log
@@ -226,9 +228,9 @@ def test_a_signal_stops_everything(tmp_path: Path, number: signal.Signals) -> No
         assert not (stack.directory / "stack.json").exists()
 
 
-def test_a_signal_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None:
-    with launched(tmp_path / "stack") as stack:
-        wait_until(lambda: any("registry_service" in p.cmdline() for p in stack.processes()))
+def test_a_signal_while_it_starts_leaves_nothing_running(stack_dir: Path) -> None:
+    with launched(stack_dir) as stack:
+        wait_until(lambda: any("registry_service" in command_line_of(p) for p in stack.processes()))
         processes = stack.processes()
         stack.process.terminate()
         assert stack.process.wait(20) == 0, stack.log
@@ -236,9 +238,9 @@ def test_a_signal_while_it_starts_leaves_nothing_running(tmp_path: Path) -> None
         assert not stack.is_ready
 
 
-def test_a_service_with_bad_settings_is_told_with_its_log(tmp_path: Path) -> None:
+def test_a_service_with_bad_settings_is_told_with_its_log(stack_dir: Path) -> None:
     bad = {"REGISTRY_DATABASE_MAX_CONNECTIONS": "many"}
-    with launched(tmp_path / "stack", environment=bad) as stack:
+    with launched(stack_dir, environment=bad) as stack:
         assert stack.process.wait(60) == 1
         assert "REGISTRY_DATABASE_MAX_CONNECTIONS" in stack.log
         assert "Traceback" not in stack.log
