@@ -1,8 +1,8 @@
 """A matched call, sent to a runner; sent again only when that cannot run it twice.
 
 A runner's error with a reason says that the guest was never started, so any such call may go
-elsewhere. A runner that was lost without a word may have run it, so only methods that mean the same
-when repeated (RFC 9110, 9.2.2) are. How a guest ends is an answer, and never repeated.
+elsewhere. A runner that was lost after the guest started may have run it, so only methods that mean
+the same when repeated are. How a guest ends is an answer, and never repeated.
 """
 
 import asyncio
@@ -17,12 +17,12 @@ from gateway_shim.metrics import GatewayMetrics
 from gateway_shim.resolve import ResolvedInstall
 from shared.clock import Clock
 from shared.errors import DeadlineExceededError, ExtensionError
+from shared.rpc.metadata import IDEMPOTENT_METHODS
 
 MAX_ATTEMPTS = 3
 BACKOFF_SECONDS = (0.05, 0.2)
 REACH_SECONDS = 1.0
 """How long a call waits for a runner to come back, in all."""
-IDEMPOTENT = frozenset({"GET", "HEAD", "PUT", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,4 +131,4 @@ class Dispatcher:
 
 
 def _may_repeat(failed: RunnerCallError, method: str) -> bool:
-    return failed.may_repeat and (failed.ran is Ran.NO or method in IDEMPOTENT)
+    return failed.may_repeat and (failed.ran is Ran.NO or method in IDEMPOTENT_METHODS)

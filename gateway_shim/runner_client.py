@@ -27,7 +27,7 @@ from shared.errors import (
 )
 from shared.pb.runner.v1 import runner_service_pb2 as pb
 from shared.pb.runner.v1 import runner_service_pb2_grpc as rpc
-from shared.rpc.metadata import call_metadata
+from shared.rpc.metadata import GUEST_STARTED, IDEMPOTENT_METHODS, call_metadata, value_of
 from shared.rpc.status import is_from_callee, to_error
 from shared.tokens.service_token import ServiceTokenSource
 
@@ -102,7 +102,7 @@ class RunnerClient:
         try:
             answer = await self._execute(message, metadata=metadata, timeout=timeout)
         except aio.AioRpcError as failed:
-            raise _failure(failed) from None
+            raise _failure(failed, invocation.request.method) from None
         return _response(answer)
 
 
@@ -147,15 +147,25 @@ def _response(answer: pb.ExecuteResponse) -> GuestResponse:
     raise row(answer.failure.detail)
 
 
-def _failure(failed: aio.AioRpcError) -> RunnerCallError:
+def _failure(failed: aio.AioRpcError, method: str) -> RunnerCallError:
     error = to_error(failed, RunnerUnavailableError)
     if is_from_callee(failed):
         ran, may_repeat = Ran.NO, isinstance(error, _PASSING)
     else:
-        ran, may_repeat = Ran.PERHAPS, failed.code() in _LOST
+        ran, may_repeat = _ran(failed, method), failed.code() in _LOST
         if may_repeat:
             error = RunnerUnavailableError(retry_after_ms=1000)
     if not isinstance(error, _TOLD):
         _log.error("a runner refused the gateway", reason=error.reason, code=failed.code().name)
         error = InternalError()
     return RunnerCallError(error, ran, may_repeat=may_repeat)
+
+
+def _ran(lost: aio.AioRpcError, method: str) -> Ran:
+    """Whether a call ran whose runner was lost: it says so before it starts what must not repeat.
+
+    As gRPC's own retries have it (gRFC A6), a call is committed once response headers arrived.
+    """
+    if method in IDEMPOTENT_METHODS or value_of(lost.initial_metadata(), GUEST_STARTED):
+        return Ran.PERHAPS
+    return Ran.NO

@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -46,6 +46,7 @@ class ExecutionLimits:
 
     default_timeout_ms: int
     max_timeout_ms: int
+    computing_ms: int
     memory_bytes: int
 
 
@@ -75,12 +76,19 @@ class Executions:
         self._clock = clock
         self._limits = limits
 
-    async def execute(self, call: Call, *, seconds_left: float | None) -> Execution:
+    async def execute(
+        self,
+        call: Call,
+        *,
+        seconds_left: float | None,
+        starting: Callable[[], Awaitable[None]],
+    ) -> Execution:
         """Runs the guest once. What the guest does wrong is in the answer, not raised.
 
         Args:
             call: what to run.
             seconds_left: how long the caller waits; None if for ever.
+            starting: awaited just before the guest starts, so that a caller who loses us knows.
 
         Raises:
             InvocationGrantInvalidError: the grant is not the registry's, expired, or for another
@@ -96,6 +104,7 @@ class Executions:
         async with self._admission.slot(grant.tenant_id):
             loaded = await self._bundles.component(grant)
             invocation = self._invocation(call, grant, received, seconds_left)
+            await starting()
             return await _to_its_end(self._run(invocation, loaded, received))
 
     async def warm(self, invocation_grant: str) -> bool:
@@ -152,7 +161,9 @@ class Executions:
         """Blocks until the guest is done; on a guest thread."""
         left = invocation.ends_at - self._clock.monotonic()
         limits = InvocationLimits(
-            memory_bytes=self._limits.memory_bytes, timeout_ms=max(1, int(left * 1000))
+            memory_bytes=self._limits.memory_bytes,
+            timeout_ms=max(1, int(left * 1000)),
+            computing_ms=self._limits.computing_ms,
         )
         host = self._capabilities.host_of(invocation)
         try:

@@ -86,10 +86,16 @@ class RunnerSettings(Settings):
         default=32, ge=1, le=10_000, description="Calls of one tenant that may run or wait."
     )
     default_timeout_ms: int = Field(
-        default=5000, ge=10, le=300_000, description="How long a guest may take by default."
+        default=30_000, ge=10, le=300_000, description="How long a call may take by default."
     )
     max_timeout_ms: int = Field(
-        default=30_000, ge=10, le=300_000, description="How long a guest may take at most."
+        default=30_000, ge=10, le=300_000, description="How long a call may take at most."
+    )
+    computing_ms: int = Field(
+        default=5000,
+        ge=10,
+        le=300_000,
+        description="How long a guest may compute, without the time of what it asks its host for.",
     )
     memory_mb: int = Field(
         default=128, ge=4, le=1024, description="MiB of memory that one guest may use."
@@ -131,5 +137,6 @@ class RunnerSettings(Settings):
         return ExecutionLimits(
             default_timeout_ms=min(self.default_timeout_ms, self.max_timeout_ms),
             max_timeout_ms=self.max_timeout_ms,
+            computing_ms=self.computing_ms,
             memory_bytes=self.memory_mb * MIB,
         )

@@ -10,5 +10,5 @@ pytest_plugins: list[str] = [
     "tests.fixtures.runner",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
-    "tests.fixtures.stack",
+    "tests.fixtures.platform",
 ]

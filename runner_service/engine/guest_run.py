@@ -3,7 +3,6 @@
 import ctypes
 import resource
 import threading
-import time
 from ctypes import addressof
 from dataclasses import dataclass
 
@@ -93,8 +92,8 @@ class GuestRunner:
         limits: InvocationLimits,
     ) -> GuestRun:
         """Calls the guest's `handler`; see `Engine.run`."""
-        invocation = Invocation(host=host)
-        pages, start = _page_faults(), time.perf_counter_ns()
+        invocation = Invocation(host=host, limits=limits)
+        pages = _page_faults()
         response: GuestResponse | None = None
         failure: ExtensionError | None = None
         error: _CallError | None = None
@@ -108,7 +107,7 @@ class GuestRunner:
         finally:
             self._invocations.remove(number)
             self._scratch.arena.clear()
-        elapsed = time.perf_counter_ns() - start - invocation.host_ns
+        computed_ns = invocation.computing_ns
         touched = _guest_bytes(_page_faults() - pages, request, response)
         stderr = invocation.output.stderr
         if invocation.failure is not None:
@@ -123,12 +122,14 @@ class GuestRunner:
                     touched_bytes=touched,
                     memory_bytes=limits.memory_bytes,
                     timeout_ms=limits.timeout_ms,
+                    computing_ms=limits.computing_ms,
+                    computed_ms=computed_ns // 1_000_000,
                 ),
             )
         return GuestRun(
             response=response,
             failure=failure,
-            guest_us=max(elapsed // 1000, 0),
+            guest_us=max(computed_ns // 1000, 0),
             peak_memory_bytes=touched,
             stdout=invocation.output.stdout,
             stderr=stderr,
@@ -155,7 +156,9 @@ class GuestRunner:
                 limits.memories,
             )
             context = library.store_context(store)
-            library.context_set_epoch_deadline(context, ticks(limits.timeout_ms))
+            library.context_set_epoch_deadline(
+                context, ticks(min(limits.timeout_ms, limits.computing_ms))
+            )
             if component.uses_wasi:
                 self._give_wasi(context, number)
             _check(

@@ -10,6 +10,7 @@ from runner_service.abi.values import Value
 
 MAX_OUTPUT_BYTES: Final = 64 << 10
 MAX_OUTPUT_LINES: Final = 200
+_NS_PER_MS: Final = 1_000_000
 
 
 class Host(Protocol):
@@ -37,12 +38,14 @@ class InvocationLimits:
     """What one call may use.
 
     `memory_bytes` bounds each memory of the guest (QuickJS has three, but uses one). `timeout_ms`
-    bounds the guest's own running, from instantiation on, to within a few of the ticker's
-    periods; the time of a host call counts, but is only looked at when that call returns.
+    bounds the call from instantiation on; the time of a host call counts, but is only looked at
+    when that call returns. `computing_ms` bounds the time outside host calls. Both hold to within
+    a few of the ticker's periods.
     """
 
     memory_bytes: int
     timeout_ms: int
+    computing_ms: int
     table_elements: int = 20_000
     instances: int = 64
     tables: int = 64
@@ -79,14 +82,32 @@ class Output:
 class Invocation:
     """The state of one call, for the callbacks that wasmtime makes on its thread."""
 
-    def __init__(self, *, host: Host) -> None:
+    def __init__(self, *, host: Host, limits: InvocationLimits) -> None:
         self._host = host
+        self._limits = limits
+        self._started = time.perf_counter_ns()
         self.output = Output()
         self.failure: BaseException | None = None
         """What a host function raised: the cause of the trap that followed."""
         self.refusal = ""
         """Why a call of the guest was refused, for its publisher."""
         self.host_ns = 0
+
+    @property
+    def computing_ns(self) -> int:
+        """How long the guest itself has run."""
+        return time.perf_counter_ns() - self._started - self.host_ns
+
+    def left_ms(self) -> int:
+        """How long the guest may go on until it asks its host again."""
+        elapsed_ns = time.perf_counter_ns() - self._started
+        return max(
+            min(
+                self._limits.timeout_ms - elapsed_ns // _NS_PER_MS,
+                self._limits.computing_ms - (elapsed_ns - self.host_ns) // _NS_PER_MS,
+            ),
+            0,
+        )
 
     def call(self, interface: str, function: str, arguments: tuple[Value, ...]) -> Value:
         """Calls the host, and counts the time."""

@@ -19,6 +19,7 @@ from runner_service.engine.arena import Arena
 from runner_service.engine.decode import GuestValueError, decoder, read_values
 from runner_service.engine.encode import encoder
 from runner_service.engine.invocation import Invocation, Invocations
+from runner_service.engine.ticker import ticks
 
 _CLOCK: Final = "wasi:clocks/monotonic-clock@0.2.12"  # wasmtime's own; guests' older ones map to it
 _TIMERS: Final = ("subscribe-duration", "subscribe-instant")
@@ -120,6 +121,7 @@ class HostLinker:
                 return library.error_new(b"the call has ended")
             try:
                 answer(invocation, arguments, count, results)
+                library.context_set_epoch_deadline(context, ticks(invocation.left_ms()))
             except GuestValueError as error:
                 invocation.refusal = str(error)
                 return library.error_new(b"the host refused the call")

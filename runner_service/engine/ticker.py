@@ -81,9 +81,9 @@ class EpochTicker:
 
 
 def ticks(milliseconds: int) -> int:
-    """How many epochs from now a deadline lies, rounded up.
+    """How many epochs from now a deadline lies, rounded up; no time is none.
 
     On a busy machine a notification can come late and the next ones soon after it, so a guest's
     time is exact to a few periods, not to one.
     """
-    return -(-milliseconds // PERIOD_MS) + 1
+    return -(-milliseconds // PERIOD_MS) + 1 if milliseconds > 0 else 0

@@ -59,6 +59,7 @@ class Evidence:
     """What is known about a failed call.
 
     `touched_bytes` is how much fresh memory the call used; `memory_bytes` the limit of a memory.
+    `computed_ms` is how long the guest itself ran.
     """
 
     message: str
@@ -67,6 +68,8 @@ class Evidence:
     touched_bytes: int
     memory_bytes: int
     timeout_ms: int
+    computing_ms: int
+    computed_ms: int
 
 
 def explain(evidence: Evidence) -> ExtensionError:  # noqa: PLR0911 - one exit for each cause
@@ -81,7 +84,7 @@ def explain(evidence: Evidence) -> ExtensionError:  # noqa: PLR0911 - one exit f
             _detail(f"the extension exited with status {evidence.exit_status}", evidence)
         )
     if cause.endswith("wasm trap: interrupt"):
-        return GuestTimedOutError(f"the extension ran for more than {evidence.timeout_ms} ms")
+        return _timed_out(evidence)
     if "fuel allocated for hostcalls" in cause:
         return GuestResponseInvalidError(
             "the extension passed more than about 2796000 bytes of a list<u8> at once; "
@@ -97,6 +100,14 @@ def explain(evidence: Evidence) -> ExtensionError:  # noqa: PLR0911 - one exit f
         return _out_of_memory(evidence)
     phrase = next((phrase for words, phrase in _TRAPS if words in cause), "")
     return GuestTrappedError(_detail(f"the extension crashed: {phrase or 'it trapped'}", evidence))
+
+
+def _timed_out(evidence: Evidence) -> GuestTimedOutError:
+    if evidence.computed_ms >= evidence.computing_ms:
+        return GuestTimedOutError(
+            f"the extension computed for more than {evidence.computing_ms} ms"
+        )
+    return GuestTimedOutError(f"the extension took more than {evidence.timeout_ms} ms")
 
 
 def _memory_was_short(evidence: Evidence) -> bool:

@@ -10,7 +10,7 @@ from runner_service.rpc.conversion import CallReader, execute_response
 from shared.pb.runner.v1 import runner_service_pb2 as pb
 from shared.pb.runner.v1 import runner_service_pb2_grpc as pb_grpc
 from shared.rpc.interceptors import Roles
-from shared.rpc.metadata import current_request_id
+from shared.rpc.metadata import GUEST_STARTED, IDEMPOTENT_METHODS, current_request_id
 from shared.tokens.service_token import ServiceRole
 
 SERVICE: Final = "extension.runner.v1.RunnerService"
@@ -38,7 +38,14 @@ class RunnerServicer(pb_grpc.RunnerServiceServicer):
         """Runs one request in a fresh instance."""
         call = self._reader.read(request)
         current_request_id.set(call.request_id)
-        execution = await self._executions.execute(call, seconds_left=context.time_remaining())
+
+        async def starting() -> None:
+            if call.method not in IDEMPOTENT_METHODS:
+                await context.send_initial_metadata(((GUEST_STARTED, "1"),))
+
+        execution = await self._executions.execute(
+            call, seconds_left=context.time_remaining(), starting=starting
+        )
         return execute_response(execution)
 
     async def Warm(

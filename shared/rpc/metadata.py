@@ -6,6 +6,10 @@ from contextvars import ContextVar
 AUTHORIZATION = "authorization"
 REQUEST_ID = "x-request-id"
 INVOCATION_GRANT = "x-invocation-grant"
+GUEST_STARTED = "x-guest-started"
+"""In the response headers of RunnerService.Execute; see its contract."""
+IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
+"""HTTP methods that mean the same when repeated (RFC 9110, 9.2.2), of those that are served."""
 
 Metadata = tuple[tuple[str, str], ...]
 RawMetadata = Iterable[tuple[str, str | bytes]]

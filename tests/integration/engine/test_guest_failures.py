@@ -75,6 +75,23 @@ def test_an_endless_loop_is_stopped(engine: Engine, scenarios: CompiledComponent
     assert 0.08 <= time.monotonic() - start < 2
 
 
+def test_a_guest_that_computes_too_long_is_stopped_before_its_time_is_up(
+    engine: Engine, scenarios: CompiledComponent
+) -> None:
+    run = engine.run(
+        scenarios, request("/i"), Answers(), limits(timeout_ms=60_000, computing_ms=50)
+    )
+    assert isinstance(run.failure, GuestTimedOutError)
+    assert "computed for more than 50 ms" in run.failure.message
+
+
+def test_waiting_for_the_host_is_no_computing(engine: Engine, scenarios: CompiledComponent) -> None:
+    host = Answers({"logging.log-info": lambda _: time.sleep(0.2)})
+    run = engine.run(scenarios, request("/l=3"), host, limits(timeout_ms=60_000, computing_ms=150))
+    assert run.response is not None
+    assert len(host.calls) == 3
+
+
 def test_a_loop_in_the_start_function_is_stopped(engine: Engine) -> None:
     guest = engine.compile(
         assemble("""(module

@@ -31,7 +31,7 @@ from runner_service.engine.decode import decoder, read_value
 from runner_service.engine.encode import encoder
 from runner_service.engine.invocation import Invocation, Invocations
 from runner_service.engine.linker import HostLinker
-from tests.fixtures.guests.answers import Answers
+from tests.fixtures.guests.answers import Answers, limits
 from tests.fixtures.guests.assembly import assemble
 
 FUNCTIONS = [HANDLER, *(of for functions in IMPORTS.values() for of in functions.values())]
@@ -105,7 +105,7 @@ class Echo:
     def __call__(self, value: Value) -> Value:
         assert self.export is not None
         host = Answers({"values.echo": lambda whole: whole})
-        number = self.invocations.add(Invocation(host=host))
+        number = self.invocations.add(Invocation(host=host, limits=limits()))
         room = ctypes.create_string_buffer(256)
         instance, func, result = (addressof(room) + at for at in (0, 64, 128))
         arena = Arena(words=8, text_bytes=4)  # grows at once

@@ -1,7 +1,7 @@
 """A runner contract in a process of its own, to be killed.
 
-`python -m tests.integration.gateway.echo_runner LISTEN JWKS_FILE [hang]`; one that hangs says
-"called" and never answers.
+`python -m tests.integration.gateway.echo_runner LISTEN JWKS_FILE [hang | queue]`; one that hangs
+says "called" and never answers; one that queues does so before its guest has started.
 """
 
 import asyncio
@@ -24,8 +24,10 @@ async def hang(_request: pb.ExecuteRequest) -> pb.ExecuteResponse:
     raise AssertionError("nothing sets the event")
 
 
-async def main(listen: str, keys: ServiceKeys, *, hangs: bool) -> None:
-    runner = SteeredRunner(handle=hang if hangs else None)  # type: ignore[abstract]
+async def main(listen: str, keys: ServiceKeys, manner: str) -> None:
+    runner = SteeredRunner(  # type: ignore[abstract]
+        handle=hang if manner else None, says_when_it_starts=manner != "queue"
+    )
     async with runner_serving(runner, keys, listen):
         say("ready")
         await asyncio.Event().wait()
@@ -34,4 +36,4 @@ async def main(listen: str, keys: ServiceKeys, *, hangs: bool) -> None:
 if __name__ == "__main__":
     file = Path(sys.argv[2])
     keys = ServiceKeys(file.parent, file.read_text())
-    asyncio.run(main(sys.argv[1], keys, hangs="hang" in sys.argv[3:]))
+    asyncio.run(main(sys.argv[1], keys, "".join(sys.argv[3:])))

@@ -262,15 +262,29 @@ async def test_calls_under_load_survive_a_runner_that_is_killed(
     assert set(statuses) == {200}
 
 
-@pytest.mark.parametrize(("method", "status"), [("GET", 200), ("PUT", 200), ("POST", 503)])
+@pytest.mark.parametrize(
+    ("method", "manner", "status"),
+    [
+        ("GET", "hang", 200),
+        ("PUT", "hang", 200),
+        ("POST", "hang", 503),
+        pytest.param("POST", "queue", 200, id="POST that had not started"),
+    ],
+)
 async def test_a_call_that_was_lost_is_repeated_only_if_that_means_the_same(
-    settings_for: SettingsFor, user_issuer: UserIssuer, jwks: Path, method: str, status: int
+    settings_for: SettingsFor,
+    user_issuer: UserIssuer,
+    jwks: Path,
+    *,
+    method: str,
+    manner: str,
+    status: int,
 ) -> None:
     ports = [free_port(), free_port()]
     settings = settings_for("ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports))
     path = "agreements" if method == "POST" else "agreements/1"
     async with (
-        echo_runner(ports[0], jwks, "hang") as first,
+        echo_runner(ports[0], jwks, manner) as first,
         echo_runner(ports[1], jwks),
         running(settings) as gateway,
         aiohttp.ClientSession(headers=user_issuer.headers()) as http,

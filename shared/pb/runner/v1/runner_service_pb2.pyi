@@ -73,7 +73,7 @@ class ExecuteRequest(_message.Message):
     config_json: _builtins.str
     """The install's config (JSON object text); the grant holds its SHA-256."""
     timeout_ms: _builtins.int
-    """Zero means the runner's default; larger values are clipped to it."""
+    """Zero means the runner's default; values above the runner's largest are clipped to that."""
     @_builtins.property
     def http(self) -> _http_pb2.HttpRequest: ...
     @_builtins.property
@@ -138,7 +138,9 @@ class GuestFailure(_message.Message):
     REASON_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
-    """GUEST_TRAPPED, GUEST_TIMED_OUT, GUEST_OUT_OF_MEMORY or GUEST_RESPONSE_INVALID."""
+    """GUEST_TRAPPED, GUEST_TIMED_OUT, GUEST_OUT_OF_MEMORY or GUEST_RESPONSE_INVALID; or INTERNAL,
+    when the platform failed after the guest had started.
+    """
     detail: _builtins.str
     """One sentence for the publisher; holds nothing of the platform's insides."""
     def __init__(

@@ -61,7 +61,9 @@ class RunnerServiceServicer:
 
     def Execute(self, request, context):
         """Runs one request in a fresh instance. Not idempotent; no error is raised once the guest has
-        started, so a caller may repeat the call elsewhere after any error that has a reason.
+        started, so a caller may repeat the call elsewhere after any error that has a reason. For HTTP
+        methods other than GET, HEAD, PUT and DELETE the response headers, with "x-guest-started", are
+        sent just before the guest starts: a call that is lost without them has not run.
         Reasons: INVOCATION_GRANT_INVALID, RUNNER_DRAINING, RUNNER_SATURATED, BUNDLE_UNAVAILABLE,
         BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
         """

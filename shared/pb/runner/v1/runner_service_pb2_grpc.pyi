@@ -38,7 +38,9 @@ class RunnerServiceStub:
     def __new__(cls, channel: _aio.Channel) -> RunnerServiceAsyncStub: ...
     Execute: _grpc.UnaryUnaryMultiCallable[_runner_service_pb2.ExecuteRequest, _runner_service_pb2.ExecuteResponse]
     """Runs one request in a fresh instance. Not idempotent; no error is raised once the guest has
-    started, so a caller may repeat the call elsewhere after any error that has a reason.
+    started, so a caller may repeat the call elsewhere after any error that has a reason. For HTTP
+    methods other than GET, HEAD, PUT and DELETE the response headers, with "x-guest-started", are
+    sent just before the guest starts: a call that is lost without them has not run.
     Reasons: INVOCATION_GRANT_INVALID, RUNNER_DRAINING, RUNNER_SATURATED, BUNDLE_UNAVAILABLE,
     BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
     """
@@ -60,7 +62,9 @@ class RunnerServiceAsyncStub(RunnerServiceStub):
     def __init__(self, channel: _aio.Channel) -> None: ...
     Execute: _aio.UnaryUnaryMultiCallable[_runner_service_pb2.ExecuteRequest, _runner_service_pb2.ExecuteResponse]  # type: ignore[assignment]
     """Runs one request in a fresh instance. Not idempotent; no error is raised once the guest has
-    started, so a caller may repeat the call elsewhere after any error that has a reason.
+    started, so a caller may repeat the call elsewhere after any error that has a reason. For HTTP
+    methods other than GET, HEAD, PUT and DELETE the response headers, with "x-guest-started", are
+    sent just before the guest starts: a call that is lost without them has not run.
     Reasons: INVOCATION_GRANT_INVALID, RUNNER_DRAINING, RUNNER_SATURATED, BUNDLE_UNAVAILABLE,
     BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
     """
@@ -85,7 +89,9 @@ class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_runner_service_pb2.ExecuteResponse, _abc.Awaitable[_runner_service_pb2.ExecuteResponse]]:
         """Runs one request in a fresh instance. Not idempotent; no error is raised once the guest has
-        started, so a caller may repeat the call elsewhere after any error that has a reason.
+        started, so a caller may repeat the call elsewhere after any error that has a reason. For HTTP
+        methods other than GET, HEAD, PUT and DELETE the response headers, with "x-guest-started", are
+        sent just before the guest starts: a call that is lost without them has not run.
         Reasons: INVOCATION_GRANT_INVALID, RUNNER_DRAINING, RUNNER_SATURATED, BUNDLE_UNAVAILABLE,
         BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
         """
