@@ -213,6 +213,70 @@ class VersionExistsError(ExtensionError, code=Code.ALREADY_EXISTS, http=409):
     """This version was published before; publish under a new one."""
 
 
+class PublisherNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """No publisher of this name is registered."""
+
+
+class PublisherExistsError(ExtensionError, code=Code.ALREADY_EXISTS, http=409):
+    """The publisher's name is taken."""
+
+
+class PublisherNotOwnedError(ExtensionError, code=Code.PERMISSION_DENIED, http=403):
+    """The caller did not prove to own this publisher."""
+
+
+class LastOwnerError(ExtensionError, code=Code.FAILED_PRECONDITION, http=409):
+    """A publisher cannot lose its last owner."""
+
+
+class TransferNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """The extension was not offered to this publisher, or the offer is over."""
+
+
+class VersionYankedError(ExtensionError, code=Code.FAILED_PRECONDITION, http=409):
+    """This version was withdrawn by its publisher; choose another."""
+
+
+class VersionQuarantinedError(ExtensionError, code=Code.FAILED_PRECONDITION, http=409):
+    """This version was stopped by the platform's operators."""
+
+
+class QuarantineNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """There is no such quarantine."""
+
+
+class SbomNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """The version has no software bill of materials."""
+
+
+class ConsentRequiredError(ExtensionError, code=Code.FAILED_PRECONDITION, http=409):
+    """The version asks for capabilities that the tenant did not grant yet."""
+
+
+class PlanStaleError(ExtensionError, code=Code.ABORTED, http=409):
+    """Something changed since the plan was made; make a new one."""
+
+
+class RevisionNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """The install has no such revision."""
+
+
+class EgressRuleInvalidError(ExtensionError, code=Code.INVALID_ARGUMENT, http=400):
+    """An egress rule is not one that can be allowed."""
+
+
+class SecretNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
+    """The install has no such secret."""
+
+
+class SecretExpiredError(ExtensionError, code=Code.FAILED_PRECONDITION, http=409):
+    """The secret has expired."""
+
+
+class SecretsUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):
+    """The secrets' keys or vault cannot be used now."""
+
+
 class InstallNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
     """The tenant has no such install, or it is disabled."""
 

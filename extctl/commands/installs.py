@@ -74,7 +74,7 @@ def enable(
 def disable(
     extension: Extension, *, tenant: Tenant, stack: Stack = DEFAULT_STACK, as_json: AsJson = False
 ) -> None:
-    """Stop an install from being called; grants that are out expire within a minute."""
+    """Stop an install from being called; grants that are out expire within 30 s."""
     _show(_ask(stack, lambda client: client.disable(tenant, extension)), (), as_json=as_json)
 
 

@@ -1,8 +1,8 @@
 """Invocation grants: for which tenant, install, version and rights a runner may run something.
 
-Signed by the registry when an install is resolved and valid for a minute. The runner checks it
-before it runs anything and shows it again with every storage and log call, so a runner that falls
-can hurt only the invocations it holds.
+Signed by the registry when an install is resolved, and valid for half a minute at most. The runner
+checks it before it runs anything and shows it again with every storage and log call, so a runner
+that falls can hurt only the invocations it holds.
 """
 
 import uuid
@@ -24,10 +24,10 @@ from shared.identifiers import (
 )
 from shared.tokens.keys import SigningKey, VerifyingKey
 
-GRANT_LIFETIME = timedelta(seconds=60)
+GRANT_LIFETIME = timedelta(seconds=25)
 AUDIENCE = "extension-invocation"
 ROLE = "registry"
-LEEWAY = timedelta(seconds=10)
+LEEWAY = timedelta(seconds=5)
 MAX_GRANT_LENGTH = 8192
 
 

@@ -26,7 +26,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#extension/registry/v1/install.proto\x12\x15\x65xtension.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc2\x03\n\rTenantInstall\x12\x12\n\ninstall_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x13\n\x0bregistry_id\x18\x03 \x01(\t\x12\x11\n\tpublisher\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x12\n\nversion_id\x18\x06 \x01(\t\x12\x0f\n\x07version\x18\x07 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x08 \x01(\t\x12;\n\x06status\x18\t \x01(\x0e\x32+.extension.registry.v1.TenantInstall.Status\x12\x1c\n\x14granted_capabilities\x18\n \x03(\t\x12\x13\n\x0b\x63onfig_json\x18\x0b \x01(\t\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_ENABLED\x10\x01\x12\x13\n\x0fSTATUS_DISABLED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n#extension/registry/v1/install.proto\x12\x15\x65xtension.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xc7\x04\n\rTenantInstall\x12\x12\n\ninstall_id\x18\x01 \x01(\t\x12\x11\n\ttenant_id\x18\x02 \x01(\t\x12\x13\n\x0bregistry_id\x18\x03 \x01(\t\x12\x11\n\tpublisher\x18\x04 \x01(\t\x12\x0c\n\x04name\x18\x05 \x01(\t\x12\x12\n\nversion_id\x18\x06 \x01(\t\x12\x0f\n\x07version\x18\x07 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x08 \x01(\t\x12;\n\x06status\x18\t \x01(\x0e\x32+.extension.registry.v1.TenantInstall.Status\x12\x1c\n\x14granted_capabilities\x18\n \x03(\t\x12\x13\n\x0b\x63onfig_json\x18\x0b \x01(\t\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\r \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x10\n\x08revision\x18\x0e \x01(\x04\x12\x38\n\x06grants\x18\x0f \x03(\x0b\x32(.extension.registry.v1.GrantedCapability\x12\x37\n\x0c\x65gress_rules\x18\x10 \x03(\x0b\x32!.extension.registry.v1.EgressRule\"I\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x12\n\x0eSTATUS_ENABLED\x10\x01\x12\x13\n\x0fSTATUS_DISABLED\x10\x02\"k\n\x11GrantedCapability\x12\x12\n\ncapability\x18\x01 \x01(\t\x12\x12\n\ngranted_by\x18\x02 \x01(\t\x12.\n\ngranted_at\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"I\n\nEgressRule\x12\x0e\n\x06scheme\x18\x01 \x01(\t\x12\x0c\n\x04host\x18\x02 \x01(\t\x12\x0c\n\x04port\x18\x03 \x01(\r\x12\x0f\n\x07methods\x18\x04 \x03(\t\"\xa4\x02\n\x0fInstallRevision\x12\x10\n\x08revision\x18\x01 \x01(\x04\x12\r\n\x05\x61\x63tor\x18\x02 \x01(\t\x12&\n\x02\x61t\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x04 \x01(\t\x12\x0f\n\x07version\x18\x05 \x01(\t\x12\x1c\n\x14granted_capabilities\x18\x06 \x03(\t\x12\x13\n\x0b\x63onfig_json\x18\x07 \x01(\t\x12\x37\n\x0c\x65gress_rules\x18\x08 \x03(\x0b\x32!.extension.registry.v1.EgressRule\x12;\n\x06status\x18\t \x01(\x0e\x32+.extension.registry.v1.TenantInstall.Statusb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -34,7 +34,13 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shared.pb.registry.v1.insta
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_TENANTINSTALL']._serialized_start=96
-  _globals['_TENANTINSTALL']._serialized_end=546
-  _globals['_TENANTINSTALL_STATUS']._serialized_start=473
-  _globals['_TENANTINSTALL_STATUS']._serialized_end=546
+  _globals['_TENANTINSTALL']._serialized_end=679
+  _globals['_TENANTINSTALL_STATUS']._serialized_start=606
+  _globals['_TENANTINSTALL_STATUS']._serialized_end=679
+  _globals['_GRANTEDCAPABILITY']._serialized_start=681
+  _globals['_GRANTEDCAPABILITY']._serialized_end=788
+  _globals['_EGRESSRULE']._serialized_start=790
+  _globals['_EGRESSRULE']._serialized_end=863
+  _globals['_INSTALLREVISION']._serialized_start=866
+  _globals['_INSTALLREVISION']._serialized_end=1158
 # @@protoc_insertion_point(module_scope)

@@ -55,6 +55,9 @@ class TenantInstall(_message.Message):
     CONFIG_JSON_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
     UPDATED_AT_FIELD_NUMBER: _builtins.int
+    REVISION_FIELD_NUMBER: _builtins.int
+    GRANTS_FIELD_NUMBER: _builtins.int
+    EGRESS_RULES_FIELD_NUMBER: _builtins.int
     install_id: _builtins.str
     tenant_id: _builtins.str
     registry_id: _builtins.str
@@ -66,6 +69,8 @@ class TenantInstall(_message.Message):
     status: Global___TenantInstall.Status.ValueType
     config_json: _builtins.str
     """JSON object text."""
+    revision: _builtins.int
+    """Grows by one with every change; see ListRevisions."""
     @_builtins.property
     def granted_capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
         """Canonical capability names that this tenant granted; always part of what the version asks."""
@@ -74,6 +79,10 @@ class TenantInstall(_message.Message):
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
     @_builtins.property
     def updated_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def grants(self) -> _containers.RepeatedCompositeFieldContainer[Global___GrantedCapability]: ...
+    @_builtins.property
+    def egress_rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___EgressRule]: ...
     def __init__(
         self,
         *,
@@ -90,11 +99,127 @@ class TenantInstall(_message.Message):
         config_json: _builtins.str = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
         updated_at: _timestamp_pb2.Timestamp | None = ...,
+        revision: _builtins.int = ...,
+        grants: _abc.Iterable[Global___GrantedCapability] | None = ...,
+        egress_rules: _abc.Iterable[Global___EgressRule] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "updated_at", b"updated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json", "content_hash", b"content_hash", "created_at", b"created_at", "granted_capabilities", b"granted_capabilities", "install_id", b"install_id", "name", b"name", "publisher", b"publisher", "registry_id", b"registry_id", "status", b"status", "tenant_id", b"tenant_id", "updated_at", b"updated_at", "version", b"version", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["config_json", b"config_json", "content_hash", b"content_hash", "created_at", b"created_at", "egress_rules", b"egress_rules", "granted_capabilities", b"granted_capabilities", "grants", b"grants", "install_id", b"install_id", "name", b"name", "publisher", b"publisher", "registry_id", b"registry_id", "revision", b"revision", "status", b"status", "tenant_id", b"tenant_id", "updated_at", b"updated_at", "version", b"version", "version_id", b"version_id"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___TenantInstall: _TypeAlias = TenantInstall  # noqa: Y015
+
+@_typing.final
+class GrantedCapability(_message.Message):
+    """A capability with who granted it, and when."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CAPABILITY_FIELD_NUMBER: _builtins.int
+    GRANTED_BY_FIELD_NUMBER: _builtins.int
+    GRANTED_AT_FIELD_NUMBER: _builtins.int
+    capability: _builtins.str
+    granted_by: _builtins.str
+    @_builtins.property
+    def granted_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        capability: _builtins.str = ...,
+        granted_by: _builtins.str = ...,
+        granted_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["granted_at", b"granted_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capability", b"capability", "granted_at", b"granted_at", "granted_by", b"granted_by"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GrantedCapability: _TypeAlias = GrantedCapability  # noqa: Y015
+
+@_typing.final
+class EgressRule(_message.Message):
+    """What http.fetch may reach; without any rule, nothing."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SCHEME_FIELD_NUMBER: _builtins.int
+    HOST_FIELD_NUMBER: _builtins.int
+    PORT_FIELD_NUMBER: _builtins.int
+    METHODS_FIELD_NUMBER: _builtins.int
+    scheme: _builtins.str
+    """"https", or "http" when the platform allows it."""
+    host: _builtins.str
+    """A host name, or "*.example.com" for any name below it. Never a public suffix."""
+    port: _builtins.int
+    """0 means the scheme's own."""
+    @_builtins.property
+    def methods(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Upper case; empty means any."""
+
+    def __init__(
+        self,
+        *,
+        scheme: _builtins.str = ...,
+        host: _builtins.str = ...,
+        port: _builtins.int = ...,
+        methods: _abc.Iterable[_builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["host", b"host", "methods", b"methods", "port", b"port", "scheme", b"scheme"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___EgressRule: _TypeAlias = EgressRule  # noqa: Y015
+
+@_typing.final
+class InstallRevision(_message.Message):
+    """What one change of an install left behind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REVISION_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    AT_FIELD_NUMBER: _builtins.int
+    ACTION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    GRANTED_CAPABILITIES_FIELD_NUMBER: _builtins.int
+    CONFIG_JSON_FIELD_NUMBER: _builtins.int
+    EGRESS_RULES_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    revision: _builtins.int
+    actor: _builtins.str
+    action: _builtins.str
+    """"install", "update", "config", "egress", "enable", "disable", "rollback" or "grants"."""
+    version: _builtins.str
+    config_json: _builtins.str
+    status: Global___TenantInstall.Status.ValueType
+    @_builtins.property
+    def at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def granted_capabilities(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]: ...
+    @_builtins.property
+    def egress_rules(self) -> _containers.RepeatedCompositeFieldContainer[Global___EgressRule]: ...
+    def __init__(
+        self,
+        *,
+        revision: _builtins.int = ...,
+        actor: _builtins.str = ...,
+        at: _timestamp_pb2.Timestamp | None = ...,
+        action: _builtins.str = ...,
+        version: _builtins.str = ...,
+        granted_capabilities: _abc.Iterable[_builtins.str] | None = ...,
+        config_json: _builtins.str = ...,
+        egress_rules: _abc.Iterable[Global___EgressRule] | None = ...,
+        status: Global___TenantInstall.Status.ValueType = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["at", b"at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "at", b"at", "config_json", b"config_json", "egress_rules", b"egress_rules", "granted_capabilities", b"granted_capabilities", "revision", b"revision", "status", b"status", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___InstallRevision: _TypeAlias = InstallRevision  # noqa: Y015

@@ -62,6 +62,36 @@ class InstallServiceStub:
                 request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.UpdateRequest.SerializeToString,
                 response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.UpdateResponse.FromString,
                 _registered_method=True)
+        self.Plan = channel.unary_unary(
+                '/extension.registry.v1.InstallService/Plan',
+                request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.PlanRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.PlanResponse.FromString,
+                _registered_method=True)
+        self.Rollback = channel.unary_unary(
+                '/extension.registry.v1.InstallService/Rollback',
+                request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.RollbackRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.RollbackResponse.FromString,
+                _registered_method=True)
+        self.ListRevisions = channel.unary_unary(
+                '/extension.registry.v1.InstallService/ListRevisions',
+                request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.ListRevisionsRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.ListRevisionsResponse.FromString,
+                _registered_method=True)
+        self.SetConfig = channel.unary_unary(
+                '/extension.registry.v1.InstallService/SetConfig',
+                request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetConfigRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetConfigResponse.FromString,
+                _registered_method=True)
+        self.SetEgressRules = channel.unary_unary(
+                '/extension.registry.v1.InstallService/SetEgressRules',
+                request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetEgressRulesRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetEgressRulesResponse.FromString,
+                _registered_method=True)
+        self.WatchInstalls = channel.unary_stream(
+                '/extension.registry.v1.InstallService/WatchInstalls',
+                request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.WatchInstallsRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.WatchInstallsResponse.FromString,
+                _registered_method=True)
         self.GetInstall = channel.unary_unary(
                 '/extension.registry.v1.InstallService/GetInstall',
                 request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.GetInstallRequest.SerializeToString,
@@ -111,7 +141,7 @@ class InstallServiceServicer:
 
     def Disable(self, request, context):
         """Stops the install from being resolved at once, and from being called once the grants that are
-        out have expired (60 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
+        out have expired (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -119,9 +149,58 @@ class InstallServiceServicer:
 
     def Update(self, request, context):
         """Moves the install to another version. Grants that the new version does not ask for are
-        dropped; capabilities that it asks for in addition are granted only when the request lists
-        them. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, CAPABILITY_NOT_REQUESTED,
+        dropped. A version that asks for more than is granted needs consent: a grant that names it all,
+        or keep_grants, to run the new code with the old rights; else CONSENT_REQUIRED, with what is
+        missing. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
+        CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, CONSENT_REQUIRED, PLAN_STALE, BUNDLE_UNTRUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Plan(self, request, context):
+        """What Install or Update would do, without doing it. Its hash, given to them, makes them fail
+        with PLAN_STALE when anything has changed since. Reasons: as Install and Update.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Rollback(self, request, context):
+        """Restores version, config, grants, egress rules and status of an earlier revision, as a new
+        revision. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
         BUNDLE_UNTRUSTED.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRevisions(self, request, context):
+        """Every change of an install, newest first. Reasons: INSTALL_NOT_FOUND, PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetConfig(self, request, context):
+        """Replaces the config; checked against the manifest's schema when it has one. Idempotent.
+        Reasons: INSTALL_NOT_FOUND, CONFIG_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def SetEgressRules(self, request, context):
+        """Replaces the egress rules. Idempotent. Reasons: INSTALL_NOT_FOUND, EGRESS_RULE_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchInstalls(self, request, context):
+        """Tells what caches must forget, as it happens: an install that changed, a version that was
+        quarantined. Begins with a resync, and sends one whenever something may have been missed; a
+        heartbeat at least every 10 s. Callers: roles "gateway", "runner" and "operator".
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -175,6 +254,36 @@ def add_InstallServiceServicer_to_server(servicer, server):
                     servicer.Update,
                     request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.UpdateRequest.FromString,
                     response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.UpdateResponse.SerializeToString,
+            ),
+            'Plan': grpc.unary_unary_rpc_method_handler(
+                    servicer.Plan,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.PlanRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.PlanResponse.SerializeToString,
+            ),
+            'Rollback': grpc.unary_unary_rpc_method_handler(
+                    servicer.Rollback,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.RollbackRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.RollbackResponse.SerializeToString,
+            ),
+            'ListRevisions': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRevisions,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.ListRevisionsRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.ListRevisionsResponse.SerializeToString,
+            ),
+            'SetConfig': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetConfig,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetConfigRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetConfigResponse.SerializeToString,
+            ),
+            'SetEgressRules': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetEgressRules,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetEgressRulesRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetEgressRulesResponse.SerializeToString,
+            ),
+            'WatchInstalls': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchInstalls,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.WatchInstallsRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.WatchInstallsResponse.SerializeToString,
             ),
             'GetInstall': grpc.unary_unary_rpc_method_handler(
                     servicer.GetInstall,
@@ -329,6 +438,168 @@ class InstallService:
             '/extension.registry.v1.InstallService/Update',
             extension_dot_registry_dot_v1_dot_install__service__pb2.UpdateRequest.SerializeToString,
             extension_dot_registry_dot_v1_dot_install__service__pb2.UpdateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Plan(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.InstallService/Plan',
+            extension_dot_registry_dot_v1_dot_install__service__pb2.PlanRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_install__service__pb2.PlanResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Rollback(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.InstallService/Rollback',
+            extension_dot_registry_dot_v1_dot_install__service__pb2.RollbackRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_install__service__pb2.RollbackResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRevisions(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.InstallService/ListRevisions',
+            extension_dot_registry_dot_v1_dot_install__service__pb2.ListRevisionsRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_install__service__pb2.ListRevisionsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetConfig(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.InstallService/SetConfig',
+            extension_dot_registry_dot_v1_dot_install__service__pb2.SetConfigRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_install__service__pb2.SetConfigResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetEgressRules(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.InstallService/SetEgressRules',
+            extension_dot_registry_dot_v1_dot_install__service__pb2.SetEgressRulesRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_install__service__pb2.SetEgressRulesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchInstalls(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/extension.registry.v1.InstallService/WatchInstalls',
+            extension_dot_registry_dot_v1_dot_install__service__pb2.WatchInstallsRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_install__service__pb2.WatchInstallsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -49,13 +49,36 @@ class InstallServiceStub:
     """Idempotent. Reasons: INSTALL_NOT_FOUND."""
     Disable: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.DisableRequest, _install_service_pb2.DisableResponse]
     """Stops the install from being resolved at once, and from being called once the grants that are
-    out have expired (60 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
+    out have expired (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
     """
     Update: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.UpdateRequest, _install_service_pb2.UpdateResponse]
     """Moves the install to another version. Grants that the new version does not ask for are
-    dropped; capabilities that it asks for in addition are granted only when the request lists
-    them. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, CAPABILITY_NOT_REQUESTED,
+    dropped. A version that asks for more than is granted needs consent: a grant that names it all,
+    or keep_grants, to run the new code with the old rights; else CONSENT_REQUIRED, with what is
+    missing. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
+    CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, CONSENT_REQUIRED, PLAN_STALE, BUNDLE_UNTRUSTED.
+    """
+    Plan: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.PlanRequest, _install_service_pb2.PlanResponse]
+    """What Install or Update would do, without doing it. Its hash, given to them, makes them fail
+    with PLAN_STALE when anything has changed since. Reasons: as Install and Update.
+    """
+    Rollback: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.RollbackRequest, _install_service_pb2.RollbackResponse]
+    """Restores version, config, grants, egress rules and status of an earlier revision, as a new
+    revision. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
     BUNDLE_UNTRUSTED.
+    """
+    ListRevisions: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.ListRevisionsRequest, _install_service_pb2.ListRevisionsResponse]
+    """Every change of an install, newest first. Reasons: INSTALL_NOT_FOUND, PAGE_TOKEN_INVALID."""
+    SetConfig: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.SetConfigRequest, _install_service_pb2.SetConfigResponse]
+    """Replaces the config; checked against the manifest's schema when it has one. Idempotent.
+    Reasons: INSTALL_NOT_FOUND, CONFIG_INVALID.
+    """
+    SetEgressRules: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.SetEgressRulesRequest, _install_service_pb2.SetEgressRulesResponse]
+    """Replaces the egress rules. Idempotent. Reasons: INSTALL_NOT_FOUND, EGRESS_RULE_INVALID."""
+    WatchInstalls: _grpc.UnaryStreamMultiCallable[_install_service_pb2.WatchInstallsRequest, _install_service_pb2.WatchInstallsResponse]
+    """Tells what caches must forget, as it happens: an install that changed, a version that was
+    quarantined. Begins with a resync, and sends one whenever something may have been missed; a
+    heartbeat at least every 10 s. Callers: roles "gateway", "runner" and "operator".
     """
     GetInstall: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.GetInstallRequest, _install_service_pb2.GetInstallResponse]
     """Reasons: INSTALL_NOT_FOUND."""
@@ -85,13 +108,36 @@ class InstallServiceAsyncStub(InstallServiceStub):
     """Idempotent. Reasons: INSTALL_NOT_FOUND."""
     Disable: _aio.UnaryUnaryMultiCallable[_install_service_pb2.DisableRequest, _install_service_pb2.DisableResponse]  # type: ignore[assignment]
     """Stops the install from being resolved at once, and from being called once the grants that are
-    out have expired (60 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
+    out have expired (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
     """
     Update: _aio.UnaryUnaryMultiCallable[_install_service_pb2.UpdateRequest, _install_service_pb2.UpdateResponse]  # type: ignore[assignment]
     """Moves the install to another version. Grants that the new version does not ask for are
-    dropped; capabilities that it asks for in addition are granted only when the request lists
-    them. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, CAPABILITY_NOT_REQUESTED,
+    dropped. A version that asks for more than is granted needs consent: a grant that names it all,
+    or keep_grants, to run the new code with the old rights; else CONSENT_REQUIRED, with what is
+    missing. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
+    CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, CONSENT_REQUIRED, PLAN_STALE, BUNDLE_UNTRUSTED.
+    """
+    Plan: _aio.UnaryUnaryMultiCallable[_install_service_pb2.PlanRequest, _install_service_pb2.PlanResponse]  # type: ignore[assignment]
+    """What Install or Update would do, without doing it. Its hash, given to them, makes them fail
+    with PLAN_STALE when anything has changed since. Reasons: as Install and Update.
+    """
+    Rollback: _aio.UnaryUnaryMultiCallable[_install_service_pb2.RollbackRequest, _install_service_pb2.RollbackResponse]  # type: ignore[assignment]
+    """Restores version, config, grants, egress rules and status of an earlier revision, as a new
+    revision. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
     BUNDLE_UNTRUSTED.
+    """
+    ListRevisions: _aio.UnaryUnaryMultiCallable[_install_service_pb2.ListRevisionsRequest, _install_service_pb2.ListRevisionsResponse]  # type: ignore[assignment]
+    """Every change of an install, newest first. Reasons: INSTALL_NOT_FOUND, PAGE_TOKEN_INVALID."""
+    SetConfig: _aio.UnaryUnaryMultiCallable[_install_service_pb2.SetConfigRequest, _install_service_pb2.SetConfigResponse]  # type: ignore[assignment]
+    """Replaces the config; checked against the manifest's schema when it has one. Idempotent.
+    Reasons: INSTALL_NOT_FOUND, CONFIG_INVALID.
+    """
+    SetEgressRules: _aio.UnaryUnaryMultiCallable[_install_service_pb2.SetEgressRulesRequest, _install_service_pb2.SetEgressRulesResponse]  # type: ignore[assignment]
+    """Replaces the egress rules. Idempotent. Reasons: INSTALL_NOT_FOUND, EGRESS_RULE_INVALID."""
+    WatchInstalls: _aio.UnaryStreamMultiCallable[_install_service_pb2.WatchInstallsRequest, _install_service_pb2.WatchInstallsResponse]  # type: ignore[assignment]
+    """Tells what caches must forget, as it happens: an install that changed, a version that was
+    quarantined. Begins with a resync, and sends one whenever something may have been missed; a
+    heartbeat at least every 10 s. Callers: roles "gateway", "runner" and "operator".
     """
     GetInstall: _aio.UnaryUnaryMultiCallable[_install_service_pb2.GetInstallRequest, _install_service_pb2.GetInstallResponse]  # type: ignore[assignment]
     """Reasons: INSTALL_NOT_FOUND."""
@@ -142,7 +188,7 @@ class InstallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_install_service_pb2.DisableResponse, _abc.Awaitable[_install_service_pb2.DisableResponse]]:
         """Stops the install from being resolved at once, and from being called once the grants that are
-        out have expired (60 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
+        out have expired (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -152,9 +198,68 @@ class InstallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_install_service_pb2.UpdateResponse, _abc.Awaitable[_install_service_pb2.UpdateResponse]]:
         """Moves the install to another version. Grants that the new version does not ask for are
-        dropped; capabilities that it asks for in addition are granted only when the request lists
-        them. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, CAPABILITY_NOT_REQUESTED,
+        dropped. A version that asks for more than is granted needs consent: a grant that names it all,
+        or keep_grants, to run the new code with the old rights; else CONSENT_REQUIRED, with what is
+        missing. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
+        CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, CONSENT_REQUIRED, PLAN_STALE, BUNDLE_UNTRUSTED.
+        """
+
+    @_abc_1.abstractmethod
+    def Plan(
+        self,
+        request: _install_service_pb2.PlanRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_install_service_pb2.PlanResponse, _abc.Awaitable[_install_service_pb2.PlanResponse]]:
+        """What Install or Update would do, without doing it. Its hash, given to them, makes them fail
+        with PLAN_STALE when anything has changed since. Reasons: as Install and Update.
+        """
+
+    @_abc_1.abstractmethod
+    def Rollback(
+        self,
+        request: _install_service_pb2.RollbackRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_install_service_pb2.RollbackResponse, _abc.Awaitable[_install_service_pb2.RollbackResponse]]:
+        """Restores version, config, grants, egress rules and status of an earlier revision, as a new
+        revision. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
         BUNDLE_UNTRUSTED.
+        """
+
+    @_abc_1.abstractmethod
+    def ListRevisions(
+        self,
+        request: _install_service_pb2.ListRevisionsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_install_service_pb2.ListRevisionsResponse, _abc.Awaitable[_install_service_pb2.ListRevisionsResponse]]:
+        """Every change of an install, newest first. Reasons: INSTALL_NOT_FOUND, PAGE_TOKEN_INVALID."""
+
+    @_abc_1.abstractmethod
+    def SetConfig(
+        self,
+        request: _install_service_pb2.SetConfigRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_install_service_pb2.SetConfigResponse, _abc.Awaitable[_install_service_pb2.SetConfigResponse]]:
+        """Replaces the config; checked against the manifest's schema when it has one. Idempotent.
+        Reasons: INSTALL_NOT_FOUND, CONFIG_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def SetEgressRules(
+        self,
+        request: _install_service_pb2.SetEgressRulesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_install_service_pb2.SetEgressRulesResponse, _abc.Awaitable[_install_service_pb2.SetEgressRulesResponse]]:
+        """Replaces the egress rules. Idempotent. Reasons: INSTALL_NOT_FOUND, EGRESS_RULE_INVALID."""
+
+    @_abc_1.abstractmethod
+    def WatchInstalls(
+        self,
+        request: _install_service_pb2.WatchInstallsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_install_service_pb2.WatchInstallsResponse], _abc.AsyncIterator[_install_service_pb2.WatchInstallsResponse]]:
+        """Tells what caches must forget, as it happens: an install that changed, a version that was
+        quarantined. Begins with a resync, and sends one whenever something may have been missed; a
+        heartbeat at least every 10 s. Callers: roles "gateway", "runner" and "operator".
         """
 
     @_abc_1.abstractmethod

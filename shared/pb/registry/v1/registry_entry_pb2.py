@@ -28,7 +28,7 @@ from shared.pb.type.v1 import endpoint_pb2 as extension_dot_type_dot_v1_dot_endp
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*extension/registry/v1/registry_entry.proto\x12\x15\x65xtension.registry.v1\x1a\x1e\x65xtension/type/v1/bundle.proto\x1a extension/type/v1/endpoint.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x01\n\rRegistryEntry\x12\x13\n\x0bregistry_id\x18\x01 \x01(\t\x12\x11\n\tpublisher\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x16\n\x0elatest_version\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\x8a\x03\n\x10\x45xtensionVersion\x12\x12\n\nversion_id\x18\x01 \x01(\t\x12\x13\n\x0bregistry_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0f\n\x07runtime\x18\x04 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x04\x12.\n\tendpoints\x18\x07 \x03(\x0b\x32\x1b.extension.type.v1.Endpoint\x12\x14\n\x0c\x63\x61pabilities\x18\x08 \x03(\t\x12\x15\n\rmanifest_json\x18\t \x01(\t\x12;\n\tsignature\x18\n \x01(\x0b\x32(.extension.type.v1.SignatureVerification\x12\x37\n\x0b\x64\x65precation\x18\x0b \x01(\x0b\x32\".extension.registry.v1.Deprecation\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"P\n\x0b\x44\x65precation\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x31\n\rdeprecated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestampb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n*extension/registry/v1/registry_entry.proto\x12\x15\x65xtension.registry.v1\x1a\x1e\x65xtension/type/v1/bundle.proto\x1a extension/type/v1/endpoint.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xe8\x01\n\rRegistryEntry\x12\x13\n\x0bregistry_id\x18\x01 \x01(\t\x12\x11\n\tpublisher\x18\x02 \x01(\t\x12\x0c\n\x04name\x18\x03 \x01(\t\x12\x14\n\x0c\x64isplay_name\x18\x04 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x05 \x01(\t\x12\x16\n\x0elatest_version\x18\x06 \x01(\t\x12.\n\ncreated_at\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nupdated_at\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"\xdf\x05\n\x10\x45xtensionVersion\x12\x12\n\nversion_id\x18\x01 \x01(\t\x12\x13\n\x0bregistry_id\x18\x02 \x01(\t\x12\x0f\n\x07version\x18\x03 \x01(\t\x12\x0f\n\x07runtime\x18\x04 \x01(\t\x12\x14\n\x0c\x63ontent_hash\x18\x05 \x01(\t\x12\x12\n\nsize_bytes\x18\x06 \x01(\x04\x12.\n\tendpoints\x18\x07 \x03(\x0b\x32\x1b.extension.type.v1.Endpoint\x12\x14\n\x0c\x63\x61pabilities\x18\x08 \x03(\t\x12\x15\n\rmanifest_json\x18\t \x01(\t\x12;\n\tsignature\x18\n \x01(\x0b\x32(.extension.type.v1.SignatureVerification\x12\x37\n\x0b\x64\x65precation\x18\x0b \x01(\x0b\x32\".extension.registry.v1.Deprecation\x12.\n\ncreated_at\x18\x0c \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12>\n\x06status\x18\r \x01(\x0e\x32..extension.registry.v1.ExtensionVersion.Status\x12/\n\x04yank\x18\x0e \x01(\x0b\x32!.extension.registry.v1.Retraction\x12\x35\n\nquarantine\x18\x0f \x01(\x0b\x32!.extension.registry.v1.Retraction\x12\x33\n\x06\x63hecks\x18\x10 \x03(\x0b\x32#.extension.registry.v1.PublishCheck\x12\x13\n\x0bsbom_format\x18\x11 \x01(\t\"a\n\x06Status\x12\x16\n\x12STATUS_UNSPECIFIED\x10\x00\x12\x14\n\x10STATUS_PUBLISHED\x10\x01\x12\x11\n\rSTATUS_YANKED\x10\x02\x12\x16\n\x12STATUS_QUARANTINED\x10\x03\"e\n\x0b\x44\x65precation\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x31\n\rdeprecated_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0breplacement\x18\x03 \x01(\t\"]\n\nRetraction\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x30\n\x0cretracted_at\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\r\n\x05\x61\x63tor\x18\x03 \x01(\t\"\xc3\x01\n\x0cPublishCheck\x12\x0c\n\x04name\x18\x01 \x01(\t\x12:\n\x06result\x18\x02 \x01(\x0e\x32*.extension.registry.v1.PublishCheck.Result\x12\x0e\n\x06\x64\x65tail\x18\x03 \x01(\t\"Y\n\x06Result\x12\x16\n\x12RESULT_UNSPECIFIED\x10\x00\x12\x11\n\rRESULT_PASSED\x10\x01\x12\x11\n\rRESULT_WARNED\x10\x02\x12\x11\n\rRESULT_FAILED\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -38,7 +38,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_REGISTRYENTRY']._serialized_start=169
   _globals['_REGISTRYENTRY']._serialized_end=401
   _globals['_EXTENSIONVERSION']._serialized_start=404
-  _globals['_EXTENSIONVERSION']._serialized_end=798
-  _globals['_DEPRECATION']._serialized_start=800
-  _globals['_DEPRECATION']._serialized_end=880
+  _globals['_EXTENSIONVERSION']._serialized_end=1139
+  _globals['_EXTENSIONVERSION_STATUS']._serialized_start=1042
+  _globals['_EXTENSIONVERSION_STATUS']._serialized_end=1139
+  _globals['_DEPRECATION']._serialized_start=1141
+  _globals['_DEPRECATION']._serialized_end=1242
+  _globals['_RETRACTION']._serialized_start=1244
+  _globals['_RETRACTION']._serialized_end=1337
+  _globals['_PUBLISHCHECK']._serialized_start=1340
+  _globals['_PUBLISHCHECK']._serialized_end=1535
+  _globals['_PUBLISHCHECK_RESULT']._serialized_start=1446
+  _globals['_PUBLISHCHECK_RESULT']._serialized_end=1535
 # @@protoc_insertion_point(module_scope)

@@ -11,6 +11,7 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -69,9 +70,30 @@ Global___RegistryEntry: _TypeAlias = RegistryEntry  # noqa: Y015
 
 @_typing.final
 class ExtensionVersion(_message.Message):
-    """A published version. Immutable, but for `deprecation`."""
+    """A published version. Immutable, but for `status`, `deprecation`, `yank` and `quarantine`."""
 
     DESCRIPTOR: _descriptor.Descriptor
+
+    class _Status:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _StatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[ExtensionVersion._Status.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        STATUS_UNSPECIFIED: ExtensionVersion._Status.ValueType  # 0
+        STATUS_PUBLISHED: ExtensionVersion._Status.ValueType  # 1
+        STATUS_YANKED: ExtensionVersion._Status.ValueType  # 2
+        """Stays where it is installed; no new install, no update to it."""
+        STATUS_QUARANTINED: ExtensionVersion._Status.ValueType  # 3
+        """Neither installed nor run, anywhere."""
+
+    class Status(_Status, metaclass=_StatusEnumTypeWrapper): ...
+    STATUS_UNSPECIFIED: ExtensionVersion.Status.ValueType  # 0
+    STATUS_PUBLISHED: ExtensionVersion.Status.ValueType  # 1
+    STATUS_YANKED: ExtensionVersion.Status.ValueType  # 2
+    """Stays where it is installed; no new install, no update to it."""
+    STATUS_QUARANTINED: ExtensionVersion.Status.ValueType  # 3
+    """Neither installed nor run, anywhere."""
 
     VERSION_ID_FIELD_NUMBER: _builtins.int
     REGISTRY_ID_FIELD_NUMBER: _builtins.int
@@ -85,6 +107,11 @@ class ExtensionVersion(_message.Message):
     SIGNATURE_FIELD_NUMBER: _builtins.int
     DEPRECATION_FIELD_NUMBER: _builtins.int
     CREATED_AT_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    YANK_FIELD_NUMBER: _builtins.int
+    QUARANTINE_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    SBOM_FORMAT_FIELD_NUMBER: _builtins.int
     version_id: _builtins.str
     registry_id: _builtins.str
     version: _builtins.str
@@ -94,6 +121,9 @@ class ExtensionVersion(_message.Message):
     size_bytes: _builtins.int
     manifest_json: _builtins.str
     """The manifest as published: JSON text."""
+    status: Global___ExtensionVersion.Status.ValueType
+    sbom_format: _builtins.str
+    """"spdx", "cyclonedx", or empty when the bundle has none."""
     @_builtins.property
     def endpoints(self) -> _containers.RepeatedCompositeFieldContainer[_endpoint_pb2.Endpoint]: ...
     @_builtins.property
@@ -106,6 +136,14 @@ class ExtensionVersion(_message.Message):
     def deprecation(self) -> Global___Deprecation: ...
     @_builtins.property
     def created_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def yank(self) -> Global___Retraction: ...
+    @_builtins.property
+    def quarantine(self) -> Global___Retraction: ...
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublishCheck]:
+        """What was checked before it was published, in order."""
+
     def __init__(
         self,
         *,
@@ -121,10 +159,15 @@ class ExtensionVersion(_message.Message):
         signature: _bundle_pb2.SignatureVerification | None = ...,
         deprecation: Global___Deprecation | None = ...,
         created_at: _timestamp_pb2.Timestamp | None = ...,
+        status: Global___ExtensionVersion.Status.ValueType = ...,
+        yank: Global___Retraction | None = ...,
+        quarantine: Global___Retraction | None = ...,
+        checks: _abc.Iterable[Global___PublishCheck] | None = ...,
+        sbom_format: _builtins.str = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deprecation", b"deprecation", "signature", b"signature"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_at", b"created_at", "deprecation", b"deprecation", "quarantine", b"quarantine", "signature", b"signature", "yank", b"yank"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "content_hash", b"content_hash", "created_at", b"created_at", "deprecation", b"deprecation", "endpoints", b"endpoints", "manifest_json", b"manifest_json", "registry_id", b"registry_id", "runtime", b"runtime", "signature", b"signature", "size_bytes", b"size_bytes", "version", b"version", "version_id", b"version_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["capabilities", b"capabilities", "checks", b"checks", "content_hash", b"content_hash", "created_at", b"created_at", "deprecation", b"deprecation", "endpoints", b"endpoints", "manifest_json", b"manifest_json", "quarantine", b"quarantine", "registry_id", b"registry_id", "runtime", b"runtime", "sbom_format", b"sbom_format", "signature", b"signature", "size_bytes", b"size_bytes", "status", b"status", "version", b"version", "version_id", b"version_id", "yank", b"yank"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -136,7 +179,10 @@ class Deprecation(_message.Message):
 
     REASON_FIELD_NUMBER: _builtins.int
     DEPRECATED_AT_FIELD_NUMBER: _builtins.int
+    REPLACEMENT_FIELD_NUMBER: _builtins.int
     reason: _builtins.str
+    replacement: _builtins.str
+    """What to use instead: a version of the same extension, or "publisher.name"; may be empty."""
     @_builtins.property
     def deprecated_at(self) -> _timestamp_pb2.Timestamp: ...
     def __init__(
@@ -144,11 +190,86 @@ class Deprecation(_message.Message):
         *,
         reason: _builtins.str = ...,
         deprecated_at: _timestamp_pb2.Timestamp | None = ...,
+        replacement: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["deprecated_at", b"deprecated_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["deprecated_at", b"deprecated_at", "reason", b"reason"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["deprecated_at", b"deprecated_at", "reason", b"reason", "replacement", b"replacement"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___Deprecation: _TypeAlias = Deprecation  # noqa: Y015
+
+@_typing.final
+class Retraction(_message.Message):
+    """Who took a version back, when and why."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    RETRACTED_AT_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    reason: _builtins.str
+    actor: _builtins.str
+    @_builtins.property
+    def retracted_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        reason: _builtins.str = ...,
+        retracted_at: _timestamp_pb2.Timestamp | None = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["retracted_at", b"retracted_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "reason", b"reason", "retracted_at", b"retracted_at"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Retraction: _TypeAlias = Retraction  # noqa: Y015
+
+@_typing.final
+class PublishCheck(_message.Message):
+    """One check of a publish."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    class _Result:
+        ValueType = _typing.NewType("ValueType", _builtins.int)
+        V: _TypeAlias = ValueType  # noqa: Y015
+
+    class _ResultEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[PublishCheck._Result.ValueType], _builtins.type):
+        DESCRIPTOR: _descriptor.EnumDescriptor
+        RESULT_UNSPECIFIED: PublishCheck._Result.ValueType  # 0
+        RESULT_PASSED: PublishCheck._Result.ValueType  # 1
+        RESULT_WARNED: PublishCheck._Result.ValueType  # 2
+        RESULT_FAILED: PublishCheck._Result.ValueType  # 3
+
+    class Result(_Result, metaclass=_ResultEnumTypeWrapper): ...
+    RESULT_UNSPECIFIED: PublishCheck.Result.ValueType  # 0
+    RESULT_PASSED: PublishCheck.Result.ValueType  # 1
+    RESULT_WARNED: PublishCheck.Result.ValueType  # 2
+    RESULT_FAILED: PublishCheck.Result.ValueType  # 3
+
+    NAME_FIELD_NUMBER: _builtins.int
+    RESULT_FIELD_NUMBER: _builtins.int
+    DETAIL_FIELD_NUMBER: _builtins.int
+    name: _builtins.str
+    """Such as "archive", "manifest", "component", "capabilities", "signature", "secrets", "name"."""
+    result: Global___PublishCheck.Result.ValueType
+    detail: _builtins.str
+    """One sentence for the publisher."""
+    def __init__(
+        self,
+        *,
+        name: _builtins.str = ...,
+        result: Global___PublishCheck.Result.ValueType = ...,
+        detail: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["detail", b"detail", "name", b"name", "result", b"result"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishCheck: _TypeAlias = PublishCheck  # noqa: Y015

@@ -77,6 +77,61 @@ class RegistryServiceStub:
                 request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.DeprecateRequest.SerializeToString,
                 response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.DeprecateResponse.FromString,
                 _registered_method=True)
+        self.Undeprecate = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/Undeprecate',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.UndeprecateRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.UndeprecateResponse.FromString,
+                _registered_method=True)
+        self.Yank = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/Yank',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.YankRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.YankResponse.FromString,
+                _registered_method=True)
+        self.Unyank = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/Unyank',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.UnyankRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.UnyankResponse.FromString,
+                _registered_method=True)
+        self.Quarantine = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/Quarantine',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.QuarantineRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.QuarantineResponse.FromString,
+                _registered_method=True)
+        self.LiftQuarantine = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/LiftQuarantine',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.LiftQuarantineRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.LiftQuarantineResponse.FromString,
+                _registered_method=True)
+        self.GetQuarantineReceipt = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/GetQuarantineReceipt',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptResponse.FromString,
+                _registered_method=True)
+        self.GetManifestSchema = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/GetManifestSchema',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetManifestSchemaRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetManifestSchemaResponse.FromString,
+                _registered_method=True)
+        self.GetSbom = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/GetSbom',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetSbomRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetSbomResponse.FromString,
+                _registered_method=True)
+        self.FindVersionsByComponent = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/FindVersionsByComponent',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.FindVersionsByComponentRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.FindVersionsByComponentResponse.FromString,
+                _registered_method=True)
+        self.ListAuditEvents = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/ListAuditEvents',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.ListAuditEventsRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.ListAuditEventsResponse.FromString,
+                _registered_method=True)
+        self.CollectGarbage = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/CollectGarbage',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.CollectGarbageRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.CollectGarbageResponse.FromString,
+                _registered_method=True)
         self.GetBundleStream = channel.unary_stream(
                 '/extension.registry.v1.RegistryService/GetBundleStream',
                 request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetBundleStreamRequest.SerializeToString,
@@ -127,10 +182,14 @@ class RegistryServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def AddVersion(self, request, context):
-        """Publishes a stored bundle as a version: checks its manifest, component and signature, then
-        writes the row. Immutable: VERSION_EXISTS for any second attempt, whatever its hash.
-        Reasons: REGISTRY_ENTRY_NOT_FOUND, BUNDLE_NOT_FOUND, MANIFEST_INVALID (every fault, with its
-        path), COMPONENT_INVALID, BUNDLE_UNTRUSTED, VERSION_EXISTS.
+        """Publishes a stored bundle as a version: checks it, then writes the row. The caller proves that
+        it owns the publisher (metadata "x-publisher-proof"). A manifest version "X.Y.*" becomes the
+        next patch of X.Y; the answer carries it. Immutable, also after deletion:
+        EXTENSION_VERSION_ALREADY_EXISTS for any second attempt, whatever its hash. A publish that was
+        interrupted anywhere succeeds when it is repeated.
+        Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND, MANIFEST_INVALID
+        (every fault, with its path), COMPONENT_INVALID, BUNDLE_UNTRUSTED,
+        EXTENSION_VERSION_ALREADY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -153,6 +212,89 @@ class RegistryServiceServicer:
     def Deprecate(self, request, context):
         """Marks a version as no longer recommended. Idempotent; the last reason stays.
         Installing it still works and is answered with a warning. Reasons: VERSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Undeprecate(self, request, context):
+        """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Yank(self, request, context):
+        """Blocks new installs of a version and updates to it; installs that have it go on. Idempotent;
+        the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Unyank(self, request, context):
+        """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def Quarantine(self, request, context):
+        """Stops a version everywhere: no install, no execution, no page, within 30 s. The receipt lists
+        what was stopped. Idempotent: the same version gives the same receipt while it lasts.
+        Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def LiftQuarantine(self, request, context):
+        """Takes a quarantine back; installs that were enabled run again. Idempotent.
+        Reasons: VERSION_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetQuarantineReceipt(self, request, context):
+        """The receipt, with what has been heard of the runners since.
+        Reasons: QUARANTINE_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetManifestSchema(self, request, context):
+        """The JSON Schema of manifest.json.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetSbom(self, request, context):
+        """A version's software bill of materials, as published. Reasons: SBOM_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def FindVersionsByComponent(self, request, context):
+        """Versions whose bill of materials names a component. Reasons: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListAuditEvents(self, request, context):
+        """Who changed what in the catalogue, newest first. Reasons: PAGE_TOKEN_INVALID.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def CollectGarbage(self, request, context):
+        """Deletes stored objects that no version refers to and that are older than the grace period.
+        Idempotent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -214,6 +356,61 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.Deprecate,
                     request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.DeprecateRequest.FromString,
                     response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.DeprecateResponse.SerializeToString,
+            ),
+            'Undeprecate': grpc.unary_unary_rpc_method_handler(
+                    servicer.Undeprecate,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.UndeprecateRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.UndeprecateResponse.SerializeToString,
+            ),
+            'Yank': grpc.unary_unary_rpc_method_handler(
+                    servicer.Yank,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.YankRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.YankResponse.SerializeToString,
+            ),
+            'Unyank': grpc.unary_unary_rpc_method_handler(
+                    servicer.Unyank,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.UnyankRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.UnyankResponse.SerializeToString,
+            ),
+            'Quarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.Quarantine,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.QuarantineRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.QuarantineResponse.SerializeToString,
+            ),
+            'LiftQuarantine': grpc.unary_unary_rpc_method_handler(
+                    servicer.LiftQuarantine,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.LiftQuarantineRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.LiftQuarantineResponse.SerializeToString,
+            ),
+            'GetQuarantineReceipt': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetQuarantineReceipt,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptResponse.SerializeToString,
+            ),
+            'GetManifestSchema': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetManifestSchema,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetManifestSchemaRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetManifestSchemaResponse.SerializeToString,
+            ),
+            'GetSbom': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetSbom,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetSbomRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetSbomResponse.SerializeToString,
+            ),
+            'FindVersionsByComponent': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindVersionsByComponent,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.FindVersionsByComponentRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.FindVersionsByComponentResponse.SerializeToString,
+            ),
+            'ListAuditEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListAuditEvents,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.ListAuditEventsRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'CollectGarbage': grpc.unary_unary_rpc_method_handler(
+                    servicer.CollectGarbage,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.CollectGarbageRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.CollectGarbageResponse.SerializeToString,
             ),
             'GetBundleStream': grpc.unary_stream_rpc_method_handler(
                     servicer.GetBundleStream,
@@ -444,6 +641,303 @@ class RegistryService:
             '/extension.registry.v1.RegistryService/Deprecate',
             extension_dot_registry_dot_v1_dot_registry__service__pb2.DeprecateRequest.SerializeToString,
             extension_dot_registry_dot_v1_dot_registry__service__pb2.DeprecateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Undeprecate(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/Undeprecate',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.UndeprecateRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.UndeprecateResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Yank(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/Yank',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.YankRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.YankResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Unyank(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/Unyank',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.UnyankRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.UnyankResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def Quarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/Quarantine',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.QuarantineRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.QuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def LiftQuarantine(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/LiftQuarantine',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.LiftQuarantineRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.LiftQuarantineResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetQuarantineReceipt(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/GetQuarantineReceipt',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetManifestSchema(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/GetManifestSchema',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.GetManifestSchemaRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.GetManifestSchemaResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetSbom(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/GetSbom',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.GetSbomRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.GetSbomResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindVersionsByComponent(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/FindVersionsByComponent',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.FindVersionsByComponentRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.FindVersionsByComponentResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListAuditEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/ListAuditEvents',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.ListAuditEventsRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def CollectGarbage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/CollectGarbage',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.CollectGarbageRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.CollectGarbageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -51,10 +51,14 @@ class RegistryServiceStub:
     BUNDLE_STORE_UNAVAILABLE.
     """
     AddVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.AddVersionRequest, _registry_service_pb2.AddVersionResponse]
-    """Publishes a stored bundle as a version: checks its manifest, component and signature, then
-    writes the row. Immutable: VERSION_EXISTS for any second attempt, whatever its hash.
-    Reasons: REGISTRY_ENTRY_NOT_FOUND, BUNDLE_NOT_FOUND, MANIFEST_INVALID (every fault, with its
-    path), COMPONENT_INVALID, BUNDLE_UNTRUSTED, VERSION_EXISTS.
+    """Publishes a stored bundle as a version: checks it, then writes the row. The caller proves that
+    it owns the publisher (metadata "x-publisher-proof"). A manifest version "X.Y.*" becomes the
+    next patch of X.Y; the answer carries it. Immutable, also after deletion:
+    EXTENSION_VERSION_ALREADY_EXISTS for any second attempt, whatever its hash. A publish that was
+    interrupted anywhere succeeds when it is repeated.
+    Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND, MANIFEST_INVALID
+    (every fault, with its path), COMPONENT_INVALID, BUNDLE_UNTRUSTED,
+    EXTENSION_VERSION_ALREADY_EXISTS.
     """
     GetVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetVersionRequest, _registry_service_pb2.GetVersionResponse]
     """Reasons: VERSION_NOT_FOUND."""
@@ -63,6 +67,39 @@ class RegistryServiceStub:
     Deprecate: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeprecateRequest, _registry_service_pb2.DeprecateResponse]
     """Marks a version as no longer recommended. Idempotent; the last reason stays.
     Installing it still works and is answered with a warning. Reasons: VERSION_NOT_FOUND.
+    """
+    Undeprecate: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UndeprecateRequest, _registry_service_pb2.UndeprecateResponse]
+    """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+    Yank: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.YankRequest, _registry_service_pb2.YankResponse]
+    """Blocks new installs of a version and updates to it; installs that have it go on. Idempotent;
+    the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+    """
+    Unyank: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UnyankRequest, _registry_service_pb2.UnyankResponse]
+    """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+    Quarantine: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.QuarantineRequest, _registry_service_pb2.QuarantineResponse]
+    """Stops a version everywhere: no install, no execution, no page, within 30 s. The receipt lists
+    what was stopped. Idempotent: the same version gives the same receipt while it lasts.
+    Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+    """
+    LiftQuarantine: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.LiftQuarantineRequest, _registry_service_pb2.LiftQuarantineResponse]
+    """Takes a quarantine back; installs that were enabled run again. Idempotent.
+    Reasons: VERSION_NOT_FOUND.
+    """
+    GetQuarantineReceipt: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetQuarantineReceiptRequest, _registry_service_pb2.GetQuarantineReceiptResponse]
+    """The receipt, with what has been heard of the runners since.
+    Reasons: QUARANTINE_NOT_FOUND.
+    """
+    GetManifestSchema: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetManifestSchemaRequest, _registry_service_pb2.GetManifestSchemaResponse]
+    """The JSON Schema of manifest.json."""
+    GetSbom: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetSbomRequest, _registry_service_pb2.GetSbomResponse]
+    """A version's software bill of materials, as published. Reasons: SBOM_NOT_FOUND."""
+    FindVersionsByComponent: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.FindVersionsByComponentRequest, _registry_service_pb2.FindVersionsByComponentResponse]
+    """Versions whose bill of materials names a component. Reasons: PAGE_TOKEN_INVALID."""
+    ListAuditEvents: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListAuditEventsRequest, _registry_service_pb2.ListAuditEventsResponse]
+    """Who changed what in the catalogue, newest first. Reasons: PAGE_TOKEN_INVALID."""
+    CollectGarbage: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.CollectGarbageRequest, _registry_service_pb2.CollectGarbageResponse]
+    """Deletes stored objects that no version refers to and that are older than the grace period.
+    Idempotent.
     """
     GetBundleStream: _grpc.UnaryStreamMultiCallable[_registry_service_pb2.GetBundleStreamRequest, _registry_service_pb2.GetBundleStreamResponse]
     """Streams a stored bundle's bytes. Reasons: BUNDLE_NOT_FOUND, CONTENT_HASH_MISMATCH."""
@@ -91,10 +128,14 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     BUNDLE_STORE_UNAVAILABLE.
     """
     AddVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.AddVersionRequest, _registry_service_pb2.AddVersionResponse]  # type: ignore[assignment]
-    """Publishes a stored bundle as a version: checks its manifest, component and signature, then
-    writes the row. Immutable: VERSION_EXISTS for any second attempt, whatever its hash.
-    Reasons: REGISTRY_ENTRY_NOT_FOUND, BUNDLE_NOT_FOUND, MANIFEST_INVALID (every fault, with its
-    path), COMPONENT_INVALID, BUNDLE_UNTRUSTED, VERSION_EXISTS.
+    """Publishes a stored bundle as a version: checks it, then writes the row. The caller proves that
+    it owns the publisher (metadata "x-publisher-proof"). A manifest version "X.Y.*" becomes the
+    next patch of X.Y; the answer carries it. Immutable, also after deletion:
+    EXTENSION_VERSION_ALREADY_EXISTS for any second attempt, whatever its hash. A publish that was
+    interrupted anywhere succeeds when it is repeated.
+    Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND, MANIFEST_INVALID
+    (every fault, with its path), COMPONENT_INVALID, BUNDLE_UNTRUSTED,
+    EXTENSION_VERSION_ALREADY_EXISTS.
     """
     GetVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetVersionRequest, _registry_service_pb2.GetVersionResponse]  # type: ignore[assignment]
     """Reasons: VERSION_NOT_FOUND."""
@@ -103,6 +144,39 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     Deprecate: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeprecateRequest, _registry_service_pb2.DeprecateResponse]  # type: ignore[assignment]
     """Marks a version as no longer recommended. Idempotent; the last reason stays.
     Installing it still works and is answered with a warning. Reasons: VERSION_NOT_FOUND.
+    """
+    Undeprecate: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UndeprecateRequest, _registry_service_pb2.UndeprecateResponse]  # type: ignore[assignment]
+    """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+    Yank: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.YankRequest, _registry_service_pb2.YankResponse]  # type: ignore[assignment]
+    """Blocks new installs of a version and updates to it; installs that have it go on. Idempotent;
+    the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+    """
+    Unyank: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UnyankRequest, _registry_service_pb2.UnyankResponse]  # type: ignore[assignment]
+    """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+    Quarantine: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.QuarantineRequest, _registry_service_pb2.QuarantineResponse]  # type: ignore[assignment]
+    """Stops a version everywhere: no install, no execution, no page, within 30 s. The receipt lists
+    what was stopped. Idempotent: the same version gives the same receipt while it lasts.
+    Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+    """
+    LiftQuarantine: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.LiftQuarantineRequest, _registry_service_pb2.LiftQuarantineResponse]  # type: ignore[assignment]
+    """Takes a quarantine back; installs that were enabled run again. Idempotent.
+    Reasons: VERSION_NOT_FOUND.
+    """
+    GetQuarantineReceipt: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetQuarantineReceiptRequest, _registry_service_pb2.GetQuarantineReceiptResponse]  # type: ignore[assignment]
+    """The receipt, with what has been heard of the runners since.
+    Reasons: QUARANTINE_NOT_FOUND.
+    """
+    GetManifestSchema: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetManifestSchemaRequest, _registry_service_pb2.GetManifestSchemaResponse]  # type: ignore[assignment]
+    """The JSON Schema of manifest.json."""
+    GetSbom: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetSbomRequest, _registry_service_pb2.GetSbomResponse]  # type: ignore[assignment]
+    """A version's software bill of materials, as published. Reasons: SBOM_NOT_FOUND."""
+    FindVersionsByComponent: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.FindVersionsByComponentRequest, _registry_service_pb2.FindVersionsByComponentResponse]  # type: ignore[assignment]
+    """Versions whose bill of materials names a component. Reasons: PAGE_TOKEN_INVALID."""
+    ListAuditEvents: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListAuditEventsRequest, _registry_service_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
+    """Who changed what in the catalogue, newest first. Reasons: PAGE_TOKEN_INVALID."""
+    CollectGarbage: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.CollectGarbageRequest, _registry_service_pb2.CollectGarbageResponse]  # type: ignore[assignment]
+    """Deletes stored objects that no version refers to and that are older than the grace period.
+    Idempotent.
     """
     GetBundleStream: _aio.UnaryStreamMultiCallable[_registry_service_pb2.GetBundleStreamRequest, _registry_service_pb2.GetBundleStreamResponse]  # type: ignore[assignment]
     """Streams a stored bundle's bytes. Reasons: BUNDLE_NOT_FOUND, CONTENT_HASH_MISMATCH."""
@@ -158,10 +232,14 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.AddVersionRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.AddVersionResponse, _abc.Awaitable[_registry_service_pb2.AddVersionResponse]]:
-        """Publishes a stored bundle as a version: checks its manifest, component and signature, then
-        writes the row. Immutable: VERSION_EXISTS for any second attempt, whatever its hash.
-        Reasons: REGISTRY_ENTRY_NOT_FOUND, BUNDLE_NOT_FOUND, MANIFEST_INVALID (every fault, with its
-        path), COMPONENT_INVALID, BUNDLE_UNTRUSTED, VERSION_EXISTS.
+        """Publishes a stored bundle as a version: checks it, then writes the row. The caller proves that
+        it owns the publisher (metadata "x-publisher-proof"). A manifest version "X.Y.*" becomes the
+        next patch of X.Y; the answer carries it. Immutable, also after deletion:
+        EXTENSION_VERSION_ALREADY_EXISTS for any second attempt, whatever its hash. A publish that was
+        interrupted anywhere succeeds when it is repeated.
+        Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND, MANIFEST_INVALID
+        (every fault, with its path), COMPONENT_INVALID, BUNDLE_UNTRUSTED,
+        EXTENSION_VERSION_ALREADY_EXISTS.
         """
 
     @_abc_1.abstractmethod
@@ -188,6 +266,105 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registry_service_pb2.DeprecateResponse, _abc.Awaitable[_registry_service_pb2.DeprecateResponse]]:
         """Marks a version as no longer recommended. Idempotent; the last reason stays.
         Installing it still works and is answered with a warning. Reasons: VERSION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def Undeprecate(
+        self,
+        request: _registry_service_pb2.UndeprecateRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.UndeprecateResponse, _abc.Awaitable[_registry_service_pb2.UndeprecateResponse]]:
+        """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def Yank(
+        self,
+        request: _registry_service_pb2.YankRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.YankResponse, _abc.Awaitable[_registry_service_pb2.YankResponse]]:
+        """Blocks new installs of a version and updates to it; installs that have it go on. Idempotent;
+        the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def Unyank(
+        self,
+        request: _registry_service_pb2.UnyankRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.UnyankResponse, _abc.Awaitable[_registry_service_pb2.UnyankResponse]]:
+        """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def Quarantine(
+        self,
+        request: _registry_service_pb2.QuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.QuarantineResponse, _abc.Awaitable[_registry_service_pb2.QuarantineResponse]]:
+        """Stops a version everywhere: no install, no execution, no page, within 30 s. The receipt lists
+        what was stopped. Idempotent: the same version gives the same receipt while it lasts.
+        Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+        """
+
+    @_abc_1.abstractmethod
+    def LiftQuarantine(
+        self,
+        request: _registry_service_pb2.LiftQuarantineRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.LiftQuarantineResponse, _abc.Awaitable[_registry_service_pb2.LiftQuarantineResponse]]:
+        """Takes a quarantine back; installs that were enabled run again. Idempotent.
+        Reasons: VERSION_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetQuarantineReceipt(
+        self,
+        request: _registry_service_pb2.GetQuarantineReceiptRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.GetQuarantineReceiptResponse, _abc.Awaitable[_registry_service_pb2.GetQuarantineReceiptResponse]]:
+        """The receipt, with what has been heard of the runners since.
+        Reasons: QUARANTINE_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def GetManifestSchema(
+        self,
+        request: _registry_service_pb2.GetManifestSchemaRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.GetManifestSchemaResponse, _abc.Awaitable[_registry_service_pb2.GetManifestSchemaResponse]]:
+        """The JSON Schema of manifest.json."""
+
+    @_abc_1.abstractmethod
+    def GetSbom(
+        self,
+        request: _registry_service_pb2.GetSbomRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.GetSbomResponse, _abc.Awaitable[_registry_service_pb2.GetSbomResponse]]:
+        """A version's software bill of materials, as published. Reasons: SBOM_NOT_FOUND."""
+
+    @_abc_1.abstractmethod
+    def FindVersionsByComponent(
+        self,
+        request: _registry_service_pb2.FindVersionsByComponentRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.FindVersionsByComponentResponse, _abc.Awaitable[_registry_service_pb2.FindVersionsByComponentResponse]]:
+        """Versions whose bill of materials names a component. Reasons: PAGE_TOKEN_INVALID."""
+
+    @_abc_1.abstractmethod
+    def ListAuditEvents(
+        self,
+        request: _registry_service_pb2.ListAuditEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.ListAuditEventsResponse, _abc.Awaitable[_registry_service_pb2.ListAuditEventsResponse]]:
+        """Who changed what in the catalogue, newest first. Reasons: PAGE_TOKEN_INVALID."""
+
+    @_abc_1.abstractmethod
+    def CollectGarbage(
+        self,
+        request: _registry_service_pb2.CollectGarbageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.CollectGarbageResponse, _abc.Awaitable[_registry_service_pb2.CollectGarbageResponse]]:
+        """Deletes stored objects that no version refers to and that are older than the grace period.
+        Idempotent.
         """
 
     @_abc_1.abstractmethod

@@ -23,33 +23,44 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+extension/registry/v1/storage_service.proto\x12\x15\x65xtension.registry.v1\"O\n\x0cStorageEntry\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x10\n\x08revision\x18\x04 \x01(\x04\"1\n\x0fGetEntryRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"F\n\x10GetEntryResponse\x12\x32\n\x05\x65ntry\x18\x01 \x01(\x0b\x32#.extension.registry.v1.StorageEntry\"j\n\x0fPutEntryRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x18\n\x0bif_revision\x18\x04 \x01(\x04H\x00\x88\x01\x01\x42\x0e\n\x0c_if_revision\"F\n\x10PutEntryResponse\x12\x32\n\x05\x65ntry\x18\x01 \x01(\x0b\x32#.extension.registry.v1.StorageEntry\"^\n\x12\x44\x65leteEntryRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x18\n\x0bif_revision\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x0e\n\x0c_if_revision\"\x15\n\x13\x44\x65leteEntryResponse\"N\n\x12ListEntriesRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\"d\n\x13ListEntriesResponse\x12\x34\n\x07\x65ntries\x18\x01 \x03(\x0b\x32#.extension.registry.v1.StorageEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t2\x96\x03\n\x0eStorageService\x12[\n\x08GetEntry\x12&.extension.registry.v1.GetEntryRequest\x1a\'.extension.registry.v1.GetEntryResponse\x12[\n\x08PutEntry\x12&.extension.registry.v1.PutEntryRequest\x1a\'.extension.registry.v1.PutEntryResponse\x12\x64\n\x0b\x44\x65leteEntry\x12).extension.registry.v1.DeleteEntryRequest\x1a*.extension.registry.v1.DeleteEntryResponse\x12\x64\n\x0bListEntries\x12).extension.registry.v1.ListEntriesRequest\x1a*.extension.registry.v1.ListEntriesResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n+extension/registry/v1/storage_service.proto\x12\x15\x65xtension.registry.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\x7f\n\x0cStorageEntry\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x10\n\x08revision\x18\x04 \x01(\x04\x12.\n\nexpires_at\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"1\n\x0fGetEntryRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\"F\n\x10GetEntryResponse\x12\x32\n\x05\x65ntry\x18\x01 \x01(\x0b\x32#.extension.registry.v1.StorageEntry\"\x7f\n\x0fPutEntryRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\r\n\x05value\x18\x03 \x01(\x0c\x12\x18\n\x0bif_revision\x18\x04 \x01(\x04H\x00\x88\x01\x01\x12\x13\n\x0bttl_seconds\x18\x05 \x01(\x04\x42\x0e\n\x0c_if_revision\"F\n\x10PutEntryResponse\x12\x32\n\x05\x65ntry\x18\x01 \x01(\x0b\x32#.extension.registry.v1.StorageEntry\"^\n\x12\x44\x65leteEntryRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x0b\n\x03key\x18\x02 \x01(\t\x12\x18\n\x0bif_revision\x18\x03 \x01(\x04H\x00\x88\x01\x01\x42\x0e\n\x0c_if_revision\"\x15\n\x13\x44\x65leteEntryResponse\"b\n\x12ListEntriesRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x11\n\tpage_size\x18\x02 \x01(\r\x12\x12\n\npage_token\x18\x03 \x01(\t\x12\x12\n\nkey_prefix\x18\x04 \x01(\t\"d\n\x13ListEntriesResponse\x12\x34\n\x07\x65ntries\x18\x01 \x03(\x0b\x32#.extension.registry.v1.StorageEntry\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"Y\n\x11PutEntriesRequest\x12\x11\n\tnamespace\x18\x01 \x01(\t\x12\x31\n\x06writes\x18\x02 \x03(\x0b\x32!.extension.registry.v1.EntryWrite\"g\n\nEntryWrite\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x0c\x12\x18\n\x0bif_revision\x18\x03 \x01(\x04H\x00\x88\x01\x01\x12\x13\n\x0bttl_seconds\x18\x04 \x01(\x04\x42\x0e\n\x0c_if_revision\"J\n\x12PutEntriesResponse\x12\x34\n\x07\x65ntries\x18\x01 \x03(\x0b\x32#.extension.registry.v1.StorageEntry\"<\n\x14\x45xportEntriesRequest\x12\x11\n\ttenant_id\x18\x01 \x01(\t\x12\x11\n\textension\x18\x02 \x01(\t\"M\n\x15\x45xportEntriesResponse\x12\x34\n\x07\x65ntries\x18\x01 \x03(\x0b\x32#.extension.registry.v1.StorageEntry2\xe7\x04\n\x0eStorageService\x12[\n\x08GetEntry\x12&.extension.registry.v1.GetEntryRequest\x1a\'.extension.registry.v1.GetEntryResponse\x12[\n\x08PutEntry\x12&.extension.registry.v1.PutEntryRequest\x1a\'.extension.registry.v1.PutEntryResponse\x12\x64\n\x0b\x44\x65leteEntry\x12).extension.registry.v1.DeleteEntryRequest\x1a*.extension.registry.v1.DeleteEntryResponse\x12\x64\n\x0bListEntries\x12).extension.registry.v1.ListEntriesRequest\x1a*.extension.registry.v1.ListEntriesResponse\x12\x61\n\nPutEntries\x12(.extension.registry.v1.PutEntriesRequest\x1a).extension.registry.v1.PutEntriesResponse\x12l\n\rExportEntries\x12+.extension.registry.v1.ExportEntriesRequest\x1a,.extension.registry.v1.ExportEntriesResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'shared.pb.registry.v1.storage_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STORAGEENTRY']._serialized_start=70
-  _globals['_STORAGEENTRY']._serialized_end=149
-  _globals['_GETENTRYREQUEST']._serialized_start=151
-  _globals['_GETENTRYREQUEST']._serialized_end=200
-  _globals['_GETENTRYRESPONSE']._serialized_start=202
-  _globals['_GETENTRYRESPONSE']._serialized_end=272
-  _globals['_PUTENTRYREQUEST']._serialized_start=274
-  _globals['_PUTENTRYREQUEST']._serialized_end=380
-  _globals['_PUTENTRYRESPONSE']._serialized_start=382
-  _globals['_PUTENTRYRESPONSE']._serialized_end=452
-  _globals['_DELETEENTRYREQUEST']._serialized_start=454
-  _globals['_DELETEENTRYREQUEST']._serialized_end=548
-  _globals['_DELETEENTRYRESPONSE']._serialized_start=550
-  _globals['_DELETEENTRYRESPONSE']._serialized_end=571
-  _globals['_LISTENTRIESREQUEST']._serialized_start=573
-  _globals['_LISTENTRIESREQUEST']._serialized_end=651
-  _globals['_LISTENTRIESRESPONSE']._serialized_start=653
-  _globals['_LISTENTRIESRESPONSE']._serialized_end=753
-  _globals['_STORAGESERVICE']._serialized_start=756
-  _globals['_STORAGESERVICE']._serialized_end=1162
+  _globals['_STORAGEENTRY']._serialized_start=103
+  _globals['_STORAGEENTRY']._serialized_end=230
+  _globals['_GETENTRYREQUEST']._serialized_start=232
+  _globals['_GETENTRYREQUEST']._serialized_end=281
+  _globals['_GETENTRYRESPONSE']._serialized_start=283
+  _globals['_GETENTRYRESPONSE']._serialized_end=353
+  _globals['_PUTENTRYREQUEST']._serialized_start=355
+  _globals['_PUTENTRYREQUEST']._serialized_end=482
+  _globals['_PUTENTRYRESPONSE']._serialized_start=484
+  _globals['_PUTENTRYRESPONSE']._serialized_end=554
+  _globals['_DELETEENTRYREQUEST']._serialized_start=556
+  _globals['_DELETEENTRYREQUEST']._serialized_end=650
+  _globals['_DELETEENTRYRESPONSE']._serialized_start=652
+  _globals['_DELETEENTRYRESPONSE']._serialized_end=673
+  _globals['_LISTENTRIESREQUEST']._serialized_start=675
+  _globals['_LISTENTRIESREQUEST']._serialized_end=773
+  _globals['_LISTENTRIESRESPONSE']._serialized_start=775
+  _globals['_LISTENTRIESRESPONSE']._serialized_end=875
+  _globals['_PUTENTRIESREQUEST']._serialized_start=877
+  _globals['_PUTENTRIESREQUEST']._serialized_end=966
+  _globals['_ENTRYWRITE']._serialized_start=968
+  _globals['_ENTRYWRITE']._serialized_end=1071
+  _globals['_PUTENTRIESRESPONSE']._serialized_start=1073
+  _globals['_PUTENTRIESRESPONSE']._serialized_end=1147
+  _globals['_EXPORTENTRIESREQUEST']._serialized_start=1149
+  _globals['_EXPORTENTRIESREQUEST']._serialized_end=1209
+  _globals['_EXPORTENTRIESRESPONSE']._serialized_start=1211
+  _globals['_EXPORTENTRIESRESPONSE']._serialized_end=1288
+  _globals['_STORAGESERVICE']._serialized_start=1291
+  _globals['_STORAGESERVICE']._serialized_end=1906
 # @@protoc_insertion_point(module_scope)

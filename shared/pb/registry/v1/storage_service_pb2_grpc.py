@@ -58,6 +58,16 @@ class StorageServiceStub:
                 request_serializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.ListEntriesRequest.SerializeToString,
                 response_deserializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.ListEntriesResponse.FromString,
                 _registered_method=True)
+        self.PutEntries = channel.unary_unary(
+                '/extension.registry.v1.StorageService/PutEntries',
+                request_serializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.PutEntriesRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.PutEntriesResponse.FromString,
+                _registered_method=True)
+        self.ExportEntries = channel.unary_stream(
+                '/extension.registry.v1.StorageService/ExportEntries',
+                request_serializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.ExportEntriesRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.ExportEntriesResponse.FromString,
+                _registered_method=True)
 
 
 class StorageServiceServicer:
@@ -96,6 +106,22 @@ class StorageServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PutEntries(self, request, context):
+        """Writes several records of one namespace: all, or none.
+        Reasons: as PutEntry.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ExportEntries(self, request, context):
+        """All records of an install, for a tenant that leaves. Callers: role "operator"; carries no
+        grant. Reasons: INSTALL_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_StorageServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -118,6 +144,16 @@ def add_StorageServiceServicer_to_server(servicer, server):
                     servicer.ListEntries,
                     request_deserializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.ListEntriesRequest.FromString,
                     response_serializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.ListEntriesResponse.SerializeToString,
+            ),
+            'PutEntries': grpc.unary_unary_rpc_method_handler(
+                    servicer.PutEntries,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.PutEntriesRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.PutEntriesResponse.SerializeToString,
+            ),
+            'ExportEntries': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportEntries,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.ExportEntriesRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_storage__service__pb2.ExportEntriesResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -231,6 +267,60 @@ class StorageService:
             '/extension.registry.v1.StorageService/ListEntries',
             extension_dot_registry_dot_v1_dot_storage__service__pb2.ListEntriesRequest.SerializeToString,
             extension_dot_registry_dot_v1_dot_storage__service__pb2.ListEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PutEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.StorageService/PutEntries',
+            extension_dot_registry_dot_v1_dot_storage__service__pb2.PutEntriesRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_storage__service__pb2.PutEntriesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportEntries(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/extension.registry.v1.StorageService/ExportEntries',
+            extension_dot_registry_dot_v1_dot_storage__service__pb2.ExportEntriesRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_storage__service__pb2.ExportEntriesResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -48,6 +48,14 @@ class StorageServiceStub:
     """Reasons: STORAGE_ENTRY_NOT_FOUND, REVISION_MISMATCH."""
     ListEntries: _grpc.UnaryUnaryMultiCallable[_storage_service_pb2.ListEntriesRequest, _storage_service_pb2.ListEntriesResponse]
     """Lists a namespace in key order. Reasons: PAGE_TOKEN_INVALID."""
+    PutEntries: _grpc.UnaryUnaryMultiCallable[_storage_service_pb2.PutEntriesRequest, _storage_service_pb2.PutEntriesResponse]
+    """Writes several records of one namespace: all, or none.
+    Reasons: as PutEntry.
+    """
+    ExportEntries: _grpc.UnaryStreamMultiCallable[_storage_service_pb2.ExportEntriesRequest, _storage_service_pb2.ExportEntriesResponse]
+    """All records of an install, for a tenant that leaves. Callers: role "operator"; carries no
+    grant. Reasons: INSTALL_NOT_FOUND.
+    """
 
 @_typing.type_check_only
 class StorageServiceAsyncStub(StorageServiceStub):
@@ -68,6 +76,14 @@ class StorageServiceAsyncStub(StorageServiceStub):
     """Reasons: STORAGE_ENTRY_NOT_FOUND, REVISION_MISMATCH."""
     ListEntries: _aio.UnaryUnaryMultiCallable[_storage_service_pb2.ListEntriesRequest, _storage_service_pb2.ListEntriesResponse]  # type: ignore[assignment]
     """Lists a namespace in key order. Reasons: PAGE_TOKEN_INVALID."""
+    PutEntries: _aio.UnaryUnaryMultiCallable[_storage_service_pb2.PutEntriesRequest, _storage_service_pb2.PutEntriesResponse]  # type: ignore[assignment]
+    """Writes several records of one namespace: all, or none.
+    Reasons: as PutEntry.
+    """
+    ExportEntries: _aio.UnaryStreamMultiCallable[_storage_service_pb2.ExportEntriesRequest, _storage_service_pb2.ExportEntriesResponse]  # type: ignore[assignment]
+    """All records of an install, for a tenant that leaves. Callers: role "operator"; carries no
+    grant. Reasons: INSTALL_NOT_FOUND.
+    """
 
 class StorageServiceServicer(metaclass=_abc_1.ABCMeta):
     """The key-value records of one install. Every call carries the invocation grant (metadata
@@ -109,5 +125,25 @@ class StorageServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_storage_service_pb2.ListEntriesResponse, _abc.Awaitable[_storage_service_pb2.ListEntriesResponse]]:
         """Lists a namespace in key order. Reasons: PAGE_TOKEN_INVALID."""
+
+    @_abc_1.abstractmethod
+    def PutEntries(
+        self,
+        request: _storage_service_pb2.PutEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_storage_service_pb2.PutEntriesResponse, _abc.Awaitable[_storage_service_pb2.PutEntriesResponse]]:
+        """Writes several records of one namespace: all, or none.
+        Reasons: as PutEntry.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportEntries(
+        self,
+        request: _storage_service_pb2.ExportEntriesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_storage_service_pb2.ExportEntriesResponse], _abc.AsyncIterator[_storage_service_pb2.ExportEntriesResponse]]:
+        """All records of an install, for a tenant that leaves. Callers: role "operator"; carries no
+        grant. Reasons: INSTALL_NOT_FOUND.
+        """
 
 def add_StorageServiceServicer_to_server(servicer: StorageServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
