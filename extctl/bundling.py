@@ -88,7 +88,9 @@ def repack(bundle: CheckedBundle, changed: Mapping[str, bytes]) -> CheckedBundle
 
 
 def signature_path(bundle: Path) -> Path:
-    """Where the signature of a packed bundle lies: beside it."""
+    """Where the signature of a bundle or of an extension's directory lies: beside it."""
+    if bundle.name in ("", ".."):  # ".", which has no name of its own
+        bundle = bundle.resolve()
     return bundle.with_name(bundle.name + SIGNATURE_SUFFIX)
 
 
