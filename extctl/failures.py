@@ -70,7 +70,8 @@ HINTS: Mapping[str, str] = {
     "BUNDLE_STORE_UNAVAILABLE": "`extctl doctor` checks the bundle store.",
     "BUNDLE_UNTRUSTED": "Sign with a key of the trust bundle: `extctl keygen --trust` makes one, "
     "`extctl sign --key` uses it. A changed trust bundle is read again within 10 seconds.",
-    "VERSION_EXISTS": 'Versions never change. Raise "version" in manifest.json and publish again.',
+    "EXTENSION_VERSION_ALREADY_EXISTS": 'Versions never change. Raise "version" in manifest.json, '
+    'or write it as "1.2.*" for the next patch, and publish again.',
     "REGISTRY_ENTRY_NOT_FOUND": "Extensions are named publisher.name; `extctl publish` creates "
     "what is missing.",
     "VERSION_NOT_FOUND": "Publish that version first, or leave --version out for the latest one.",

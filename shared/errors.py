@@ -209,7 +209,7 @@ class VersionNotFoundError(ExtensionError, code=Code.NOT_FOUND, http=404):
     """The extension has no such version."""
 
 
-class VersionExistsError(ExtensionError, code=Code.ALREADY_EXISTS, http=409):
+class ExtensionVersionAlreadyExistsError(ExtensionError, code=Code.ALREADY_EXISTS, http=409):
     """This version was published before; publish under a new one."""
 
 

@@ -22,10 +22,10 @@ from shared.bundles.store import BundleStore
 from shared.errors import (
     ArgumentInvalidError,
     BundleInvalidError,
+    ExtensionVersionAlreadyExistsError,
     Fault,
     ManifestInvalidError,
     RegistryEntryNotFoundError,
-    VersionExistsError,
 )
 from shared.identifiers import ContentHash
 from shared.trust.envelope import MAX_ENVELOPE_BYTES, SignedSubject
@@ -56,7 +56,7 @@ class Publisher:
             RegistryEntryNotFoundError: there is no such entry.
             BundleNotFoundError: nothing was uploaded under this hash.
             ManifestInvalidError: the manifest has faults, or is another extension's.
-            VersionExistsError: the version was published before.
+            ExtensionVersionAlreadyExistsError: the version was published before.
             ComponentInvalidError: the program is not a component of our world.
             BundleUntrustedError: the signature does not satisfy the policy.
         """
@@ -73,7 +73,7 @@ class Publisher:
         manifest, manifest_json, warnings = _manifest_of(files, entry)
         by_id = ExtensionReference(id=entry.registry_id)
         if await self._catalog.find_version(by_id, manifest.version) is not None:
-            raise VersionExistsError
+            raise ExtensionVersionAlreadyExistsError
         await asyncio.to_thread(check_component, files[COMPONENT_PATH])  # there: checked above
         signature, signature_warnings = self._gate.judge(
             envelope or None,

@@ -40,7 +40,7 @@ class CatalogStore(Protocol):
         """Adds a version with its bundle, and moves the entry's latest version.
 
         Raises:
-            VersionExistsError: the entry has this version.
+            ExtensionVersionAlreadyExistsError: the entry has this version.
         """
         ...
 

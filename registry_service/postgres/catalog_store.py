@@ -19,7 +19,7 @@ from registry_service.catalog.model import (
 from registry_service.catalog.precedence import latest_of
 from registry_service.catalog.reference import ExtensionReference
 from registry_service.postgres.database import Connection, Database
-from shared.errors import RegistryEntryExistsError, VersionExistsError
+from shared.errors import ExtensionVersionAlreadyExistsError, RegistryEntryExistsError
 from shared.identifiers import RegistryId, VersionId, parse_content_hash
 from shared.trust.verification import SignatureVerification, VerificationResult
 
@@ -110,7 +110,7 @@ class PostgresCatalogStore:
                 )
                 version_id = await _insert_version(connection, new)
                 if version_id is None:
-                    raise VersionExistsError
+                    raise ExtensionVersionAlreadyExistsError
                 await _insert_bundle(connection, version_id, new.bundle)
                 await _move_latest(connection, new.registry_id)
                 return await connection.fetchrow(_VERSION + "where v.id = $1", version_id)

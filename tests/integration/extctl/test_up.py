@@ -122,7 +122,7 @@ def test_installs_are_disabled_enabled_updated_and_removed(stack: OwnStack, tena
 @pytest.mark.usefixtures("tenant")
 def test_publishing_a_version_twice_says_what_to_do(stack: OwnStack) -> None:
     refused = stack.error("publish", EXAMPLE)
-    assert refused["reason"] == "VERSION_EXISTS"
+    assert refused["reason"] == "EXTENSION_VERSION_ALREADY_EXISTS"
     assert "version" in refused["hint"]
 
 

@@ -21,10 +21,10 @@ from shared.errors import (
     ComponentInvalidError,
     ContentHashMismatchError,
     ExtensionError,
+    ExtensionVersionAlreadyExistsError,
     ManifestInvalidError,
     RegistryEntryExistsError,
     RegistryEntryNotFoundError,
-    VersionExistsError,
     VersionNotFoundError,
 )
 from shared.pb.registry.v1 import registry_service_pb2 as pb
@@ -222,7 +222,7 @@ async def test_a_version_is_published_once_whatever_its_bytes(
     data, other = bundle_of(name=name), bundle_of(name=name, description="other")
     await add(registry, name, data, registry.sign(data, name=name))
     for again in (data, other):
-        with pytest.raises(VersionExistsError):
+        with pytest.raises(ExtensionVersionAlreadyExistsError):
             await add(registry, name, again, registry.sign(again, name=name))
 
 
@@ -236,7 +236,7 @@ async def test_of_several_publishers_at_once_one_wins(
     )
     lost = [each for each in outcomes if isinstance(each, BaseException)]
     assert len(lost) == 5
-    assert all(isinstance(each, VersionExistsError) for each in lost)
+    assert all(isinstance(each, ExtensionVersionAlreadyExistsError) for each in lost)
     assert await versions_of(registry, name) == ["1.0.0"]
 
 
