@@ -50,7 +50,11 @@ RECIPES = {
 
 @dataclass(frozen=True, kw_only=True)
 class Guest:
-    """A guest's entry module and world, and where its QuickJS build is checked in."""
+    """A guest's entry module and world, and where its QuickJS build is checked in.
+
+    The world stands in `world.wit` beside the entry module: both tools import the whole of a world,
+    so a guest of the world `runner` would ask for every capability there is.
+    """
 
     name: str
     source: Path
@@ -61,7 +65,8 @@ class Guest:
 
     def source_hash(self) -> str:
         """SHA-256, in hex, over everything that decides what the builds do."""
-        files = [*self.source.parent.rglob("*.js"), *WIT.rglob("*.wit"), *LOCKED_TOOLS]
+        own = [*self.source.parent.rglob("*.js"), self.source.with_name("world.wit")]
+        files = [*own, *WIT.rglob("*.wit"), *LOCKED_TOOLS]
         digest = hashlib.sha256(json.dumps([self.world, self.engines, RECIPES]).encode())
         for file in sorted(files):
             content = file.read_bytes()
@@ -74,7 +79,7 @@ GUESTS = (
     Guest(
         name="agreements",
         source=AGREEMENTS / "src" / "index.js",
-        world="configured-runner",
+        world="agreements",
         engines=(QUICKJS, STARLINGMONKEY),
         checked_in=AGREEMENTS / "dist" / "main.wasm",
         record=AGREEMENTS / "dist" / "build.json",
@@ -82,7 +87,7 @@ GUESTS = (
     Guest(
         name="hostile",
         source=TEST_GUESTS / "js" / "hostile.js",
-        world="runner",
+        world="hostile",
         engines=(QUICKJS,),
         checked_in=TEST_GUESTS / "hostile.wasm",
         record=TEST_GUESTS / "hostile.build.json",
@@ -103,10 +108,13 @@ def build(guest: Guest) -> Mapping[str, Path]:
         node, npm = _node_and_npm()
         commands = _tools(node, npm)
         with _appearing_whole(target) as scratch:
+            wit = scratch / "wit"
+            shutil.copytree(WIT, wit)
+            shutil.copy(guest.source.with_name("world.wit"), wit)
             for engine in guest.engines:
                 started = time.monotonic()
                 out = scratch / f"{engine}.wasm"
-                places = {"wit": WIT, "world": guest.world, "source": guest.source, "out": out}
+                places = {"wit": wit, "world": guest.world, "source": guest.source, "out": out}
                 words = [word.format_map(places) for word in RECIPES[engine].split()]
                 _run(
                     [str(commands / words[0]), *words[1:]],
@@ -180,6 +188,7 @@ def _run(command: Sequence[str], *, node: Path, cwd: Path, otherwise: str) -> st
     """Runs a command with `node` first on its PATH; gives what it printed."""
     environment = os.environ | {
         "PATH": f"{node.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "NODE_USE_SYSTEM_CA": "1",  # npm trusts whom pip and apt trust, behind a proxy too
         "npm_config_cache": str(BUILD / "npm-cache"),
     }
     try:
