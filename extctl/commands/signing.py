@@ -28,8 +28,8 @@ from shared.trust.keys import (
     sign_statement,
     write_private_key,
 )
+from shared.trust.public_key import Algorithm, key_id_of
 from shared.trust.trust_bundle import TrustBundle
-from shared.trust.trust_entry import Algorithm, key_id_of
 from shared.trust.verification import (
     SignatureVerification,
     VerificationResult,

@@ -7,18 +7,22 @@ Reading here proves nothing: `shared.trust.verification` does, on the bytes that
 import base64
 import binascii
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from shared.bundles.layout import BUNDLE_NAME
 from shared.identifiers import ContentHash
 from shared.strict_json import JsonInvalidError, JsonValue, parse_json
+from shared.trust.refusal import Refusal, SignatureFault
 
 PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
 STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
 PREDICATE_TYPE: Final = "https://extension-host.dev/bundle/v1"
 MAX_ENVELOPE_BYTES: Final = 64 * 1024
 MAX_SIGNATURES: Final = 8
+MAX_CHAIN: Final = 4
+MAX_CERTIFICATE_BYTES: Final = 8 * 1024
 _MAX_SIGNATURE_BYTES: Final = 1024
 _MAX_KEY_ID_LENGTH: Final = 256
 
@@ -40,10 +44,14 @@ class SignedSubject:
 
 @dataclass(frozen=True, slots=True)
 class EnvelopeSignature:
-    """One signature; `key_id` is the signer's claim, good for finding its key sooner."""
+    """One signature; `key_id` is the signer's claim, good for finding its key sooner.
+
+    `chain` holds certificates in DER, the signer's first: our own field `x509` beside DSSE's.
+    """
 
     key_id: str
     signature: bytes
+    chain: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +73,15 @@ def write_statement(subject: SignedSubject) -> bytes:
     return _canonical_json(_statement(subject))
 
 
-def write_envelope(payload: bytes, *, key_id: str, signature: bytes) -> bytes:
-    """An envelope with one signature, as canonical JSON."""
+def write_envelope(
+    payload: bytes, *, key_id: str, signature: bytes, chain: Sequence[bytes] = ()
+) -> bytes:
+    """An envelope with one signature, as canonical JSON. `chain`: see `EnvelopeSignature`."""
+    signed: dict[str, JsonValue] = {"keyid": key_id, "sig": _text_of(signature)}
+    if chain:
+        signed["x509"] = [_text_of(der) for der in chain]
     return _canonical_json(
-        {
-            "payload": base64.b64encode(payload).decode("ascii"),
-            "payloadType": PAYLOAD_TYPE,
-            "signatures": [{"keyid": key_id, "sig": base64.b64encode(signature).decode("ascii")}],
-        }
+        {"payload": _text_of(payload), "payloadType": PAYLOAD_TYPE, "signatures": [signed]}
     )
 
 
@@ -94,22 +103,26 @@ def read_envelope(data: bytes) -> Envelope:
     return Envelope(payload, tuple(_signature(item) for item in listed))
 
 
-def statement_fault(payload: bytes, subject: SignedSubject) -> str | None:
+def statement_fault(payload: bytes, subject: SignedSubject) -> Refusal | None:
     """Why a payload, whose signature holds, does not speak of `subject`; None if it does."""
+    fault = SignatureFault.STATEMENT
     try:
         statement = _object(payload, MAX_ENVELOPE_BYTES, "The statement")
     except EnvelopeInvalidError as error:
-        return str(error)
+        return Refusal(fault, str(error))
     for name, wanted in _statement(subject).items():
         given = statement.get(name)
         if name == "predicate" and isinstance(given, dict) and isinstance(wanted, dict):
             for part, value in wanted.items():
                 if given.get(part) != value:
-                    return f"The signature is for another {part}, not {value!a}."
+                    return Refusal(fault, f"The signature is for another {part}, not {value!a}.")
         elif name == "subject" and given != wanted:
-            return "The signature is for another content hash than the bundle's."
+            return Refusal(
+                SignatureFault.CONTENT_HASH,
+                "The signature is for another content hash than the bundle's.",
+            )
         elif given != wanted:
-            return f"The statement's {name} is not what this platform signs."
+            return Refusal(fault, f"The statement's {name} is not what this platform signs.")
     return None
 
 
@@ -154,7 +167,20 @@ def _signature(item: JsonValue) -> EnvelopeSignature:
         raise EnvelopeInvalidError("A signature's keyid is not a short string.")
     if not 0 < len(signature) <= _MAX_SIGNATURE_BYTES:
         raise EnvelopeInvalidError(f"A signature is not 1 to {_MAX_SIGNATURE_BYTES} bytes.")
-    return EnvelopeSignature(key_id, signature)
+    return EnvelopeSignature(key_id, signature, _chain(fields["x509"]) if "x509" in fields else ())
+
+
+def _chain(listed: JsonValue) -> tuple[bytes, ...]:
+    if not isinstance(listed, list) or not 1 <= len(listed) <= MAX_CHAIN:
+        raise EnvelopeInvalidError(f"A signature's x509 is not 1 to {MAX_CHAIN} certificates.")
+    chain = tuple(_base64(item, "x509") for item in listed)
+    if not all(0 < len(der) <= MAX_CERTIFICATE_BYTES for der in chain):
+        raise EnvelopeInvalidError(f"A certificate is not 1 to {MAX_CERTIFICATE_BYTES} bytes.")
+    return chain
+
+
+def _text_of(data: bytes) -> str:
+    return base64.b64encode(data).decode("ascii")
 
 
 def _base64(value: JsonValue, what: str) -> bytes:

@@ -14,6 +14,10 @@ from cryptography.hazmat.primitives.asymmetric.ec import (
     generate_private_key,
 )
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.asymmetric.rsa import (
+    generate_private_key as generate_rsa_private_key,
+)
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -25,15 +29,23 @@ from cryptography.hazmat.primitives.serialization import (
 
 from shared.errors import SigningKeyInvalidError
 from shared.identifiers import parse_publisher
+from shared.trust.chain import CertificateChain
 from shared.trust.envelope import (
     SignedSubject,
     pre_authentication_encoding,
     write_envelope,
     write_statement,
 )
-from shared.trust.trust_entry import Algorithm, key_id_of
+from shared.trust.public_key import (
+    MIN_RSA_BITS,
+    PSS_PADDING,
+    RSA_EXPONENT,
+    Algorithm,
+    key_id_of,
+    rsa_weakness,
+)
 
-PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey
+PrivateKey = Ed25519PrivateKey | EllipticCurvePrivateKey | RSAPrivateKey
 
 _MAX_KEY_FILE_BYTES: Final = 16 * 1024
 
@@ -42,6 +54,8 @@ def generate_key(algorithm: Algorithm = Algorithm.ED25519) -> PrivateKey:
     """A fresh signing key."""
     if algorithm is Algorithm.ED25519:
         return Ed25519PrivateKey.generate()
+    if algorithm is Algorithm.RSA_PSS:
+        return generate_rsa_private_key(RSA_EXPONENT, MIN_RSA_BITS)
     return generate_private_key(SECP256R1())
 
 
@@ -80,7 +94,7 @@ def write_private_key(path: Path, key: PrivateKey) -> None:
 
 
 def read_private_key(path: Path) -> PrivateKey:
-    """Reads a key that `write_private_key` wrote, or any unencrypted Ed25519 or P-256 PEM.
+    """Reads a key that `write_private_key` wrote, or any unencrypted PEM of such a key.
 
     Raises:
         SigningKeyInvalidError: it cannot be read, others may read it, or it is no such key.
@@ -99,19 +113,41 @@ def read_private_key(path: Path) -> PrivateKey:
         raise SigningKeyInvalidError(f"{path} is encrypted; give an unencrypted key.") from None
     except (ValueError, UnsupportedAlgorithm):
         raise SigningKeyInvalidError(f"{path} holds no private key in PEM.") from None
+    if isinstance(key, RSAPrivateKey):
+        if weakness := rsa_weakness(key.public_key()):
+            raise SigningKeyInvalidError(f"The key in {path} {weakness}.")
+        return key
     if isinstance(key, Ed25519PrivateKey) or (
         isinstance(key, EllipticCurvePrivateKey) and isinstance(key.curve, SECP256R1)
     ):
         return key
-    raise SigningKeyInvalidError(f"{path} is neither an Ed25519 nor a P-256 key.")
+    raise SigningKeyInvalidError(f"{path} is neither an Ed25519 nor a P-256 nor an RSA key.")
 
 
-def sign_statement(key: PrivateKey, subject: SignedSubject) -> bytes:
-    """The DSSE envelope that says: `subject` is mine. Reproducible for Ed25519."""
+def sign_statement(
+    key: PrivateKey, subject: SignedSubject, *, chain: CertificateChain | None = None
+) -> bytes:
+    """The DSSE envelope that says: `subject` is mine. Reproducible for Ed25519.
+
+    Raises:
+        SigningKeyInvalidError: the chain's first certificate is not this key's.
+    """
+    key_id = key_id_of(key.public_key())
+    if chain is not None and chain.signer.key_id != key_id:
+        raise SigningKeyInvalidError(
+            f"The first certificate of the chain ({chain.signer.subject}) is of another key."
+        )
     payload = write_statement(subject)
     message = pre_authentication_encoding(payload)
     if isinstance(key, Ed25519PrivateKey):
         signature = key.sign(message)
+    elif isinstance(key, RSAPrivateKey):
+        signature = key.sign(message, PSS_PADDING, SHA256())
     else:
         signature = key.sign(message, ECDSA(SHA256()))
-    return write_envelope(payload, key_id=key_id_of(key.public_key()), signature=signature)
+    return write_envelope(
+        payload,
+        key_id=key_id,
+        signature=signature,
+        chain=[each.der for each in chain.certificates] if chain else (),
+    )

@@ -1,21 +1,20 @@
 """Whether a bundle's signature can be trusted, and what follows from it."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from shared.errors import BundleUntrustedError
 from shared.trust.envelope import (
-    Envelope,
     EnvelopeInvalidError,
     SignedSubject,
     pre_authentication_encoding,
     read_envelope,
     statement_fault,
 )
+from shared.trust.refusal import Refusal, SignatureFault
 from shared.trust.trust_bundle import TrustBundle
-from shared.trust.trust_entry import TrustEntry
+from shared.trust.voucher import VoucherSearch
 
 
 class VerificationResult(StrEnum):
@@ -28,11 +27,13 @@ class VerificationResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SignatureVerification:
-    """An answer, a sentence for people, and the key that vouched (empty unless verified)."""
+    """An answer, a sentence for people, and the key that signed (empty unless verified)."""
 
     result: VerificationResult
     detail: str
     key_id: str = ""
+    fault: SignatureFault | None = None
+    """What failed; known when it is judged, and not kept with a version."""
 
 
 class SigningPolicy(StrEnum):
@@ -48,32 +49,46 @@ class SigningPolicy(StrEnum):
 
 
 def verify_signature(
-    envelope: bytes | None, *, trust: TrustBundle, subject: SignedSubject, now: datetime
+    envelope: bytes | None,
+    *,
+    trust: TrustBundle,
+    subject: SignedSubject,
+    now: datetime,
+    seen_at: datetime | None = None,
 ) -> SignatureVerification:
     """Judges a DSSE envelope for `subject`. Never raises, whatever the envelope's bytes are.
 
-    One signature suffices: its key is in `trust`, may sign for the publisher at `now`, and the
-    statement speaks of exactly this subject.
+    One signature suffices: its key is in `trust`, or its chain leads to a root there; the entry may
+    vouch for the publisher at `now`; and the statement speaks of exactly this subject.
+
+    Args:
+        envelope: as the publisher gave it; None or empty when there is none.
+        trust: who is trusted now.
+        subject: what the signature must be about.
+        now: the moment at which the entries of `trust` are judged.
+        seen_at: the moment at which certificates are judged: when the registry first saw the
+            signature. None is for one that is seen now.
     """
     if not envelope:
         return SignatureVerification(VerificationResult.NOT_SIGNED, "The bundle is not signed.")
     try:
         parsed = read_envelope(envelope)
     except EnvelopeInvalidError as error:
-        return SignatureVerification(VerificationResult.FAILED, str(error))
-    fault = "None of the signatures was made by a key of the trust bundle over this statement."
-    for entry in _signers(parsed, trust):
-        refusal = entry.refusal(publisher=subject.publisher, now=now)
-        wrong = f"Key {entry.key_id[:16]} {refusal}." if refusal else None
-        wrong = wrong or statement_fault(parsed.payload, subject)
-        if wrong is None:
-            return SignatureVerification(
-                VerificationResult.VERIFIED,
-                f"Signed by key {entry.key_id[:16]} ({entry.algorithm}).",
-                entry.key_id,
-            )
-        fault = wrong
-    return SignatureVerification(VerificationResult.FAILED, fault)
+        return _failed(Refusal(SignatureFault.ENVELOPE, str(error)))
+    seen_at = (seen_at or now).replace(microsecond=0)  # certificates count in whole seconds
+    search = VoucherSearch(trust=trust, publisher=subject.publisher, now=now, seen_at=seen_at)
+    message = pre_authentication_encoding(parsed.payload)
+    refusals: list[Refusal] = []
+    for signature in parsed.signatures:
+        found = search.find(signature, message)
+        if isinstance(found, Refusal):
+            refusals.append(found)
+        elif fault := statement_fault(parsed.payload, subject):
+            refusals.append(fault)
+        else:
+            result = VerificationResult.VERIFIED
+            return SignatureVerification(result, f"Signed by {found.name}.", found.key_id)
+    return _failed(max(refusals, key=lambda refusal: refusal.nearness))
 
 
 def enforce(policy: SigningPolicy, verification: SignatureVerification) -> list[str]:
@@ -96,12 +111,5 @@ def enforce(policy: SigningPolicy, verification: SignatureVerification) -> list[
     )
 
 
-def _signers(envelope: Envelope, trust: TrustBundle) -> Iterator[TrustEntry]:
-    """The entries whose key made one of the signatures. The claimed key ids only set the order."""
-    message = pre_authentication_encoding(envelope.payload)
-    for signature in envelope.signatures:
-        claimed = signature.key_id
-        for entry in sorted(trust.entries, key=lambda entry: entry.key_id != claimed):
-            if entry.verifies(signature.signature, message):
-                yield entry
-                break
+def _failed(refusal: Refusal) -> SignatureVerification:
+    return SignatureVerification(VerificationResult.FAILED, refusal.detail, fault=refusal.fault)

@@ -11,8 +11,8 @@ from extctl.trust_file import trust_key
 from shared.errors import ArgumentInvalidError, TrustBundleInvalidError
 from shared.tokens.keys import load_key_set
 from shared.trust.keys import generate_key, read_private_key
+from shared.trust.public_key import key_id_of
 from shared.trust.trust_bundle import TrustBundle
-from shared.trust.trust_entry import key_id_of
 
 
 def test_every_key_is_readable_by_its_owner_only(tmp_path: Path) -> None:

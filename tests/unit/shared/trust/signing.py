@@ -13,8 +13,8 @@ from shared.trust.envelope import (
     SignedSubject,
 )
 from shared.trust.keys import PrivateKey, generate_key, public_pem, sign_statement
+from shared.trust.public_key import Algorithm
 from shared.trust.trust_bundle import TrustBundle
-from shared.trust.trust_entry import Algorithm
 from shared.trust.verification import (
     SignatureVerification,
     VerificationResult,
@@ -34,8 +34,9 @@ P256 = generate_key(Algorithm.ECDSA_P256)
 assert isinstance(ED25519, Ed25519PrivateKey)
 ED25519_KEY: Ed25519PrivateKey = ED25519
 STRANGER = generate_key(Algorithm.ED25519)
-TRUST = TrustBundle.from_pem(public_pem(ED25519) + public_pem(P256))
-BOTH = pytest.mark.parametrize("key", [ED25519, P256], ids=["ed25519", "p256"])
+RSA = generate_key(Algorithm.RSA_PSS)
+TRUST = TrustBundle.from_pem(public_pem(ED25519) + public_pem(P256) + public_pem(RSA))
+EACH_KIND = pytest.mark.parametrize("key", [ED25519, P256, RSA], ids=["ed25519", "p256", "rsa"])
 GOOD = sign_statement(ED25519, SUBJECT)
 
 

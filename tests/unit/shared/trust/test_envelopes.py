@@ -22,12 +22,12 @@ from shared.trust.envelope import (
     write_statement,
 )
 from shared.trust.keys import PrivateKey, sign_statement
-from shared.trust.trust_entry import key_id_of
+from shared.trust.public_key import key_id_of
 from shared.trust.verification import (
     VerificationResult,
 )
 from tests.unit.shared.trust.signing import (
-    BOTH,
+    EACH_KIND,
     ED25519_KEY,
     GOOD,
     STRANGER,
@@ -53,6 +53,14 @@ BROKEN: dict[str, Callable[[Any], Any]] = {
     "payload-with-stray-bits": lambda d: d.update(payload="YR=="),
     "payload-with-newline": lambda d: d.update(payload="YQ==\n"),
     "payload-not-ascii": lambda d: d.update(payload="é"),
+    "x509-not-a-list": lambda d: d["signatures"][0].update(x509="AAAA"),
+    "x509-empty": lambda d: d["signatures"][0].update(x509=[]),
+    "x509-null": lambda d: d["signatures"][0].update(x509=None),
+    "x509-empty-certificate": lambda d: d["signatures"][0].update(x509=[""]),
+    "x509-not-text": lambda d: d["signatures"][0].update(x509=[7]),
+    "x509-not-base64": lambda d: d["signatures"][0].update(x509=["%"]),
+    "x509-too-many": lambda d: d["signatures"][0].update(x509=["AAAA"] * 5),
+    "x509-too-large": lambda d: d["signatures"][0].update(x509=["AAAA" * 2731]),
     "too-large": lambda d: d.update(more="x" * 64 * 1024),
     "array": lambda d: [d],
 }
@@ -98,6 +106,29 @@ def test_noise_never_raises(data: bytes) -> None:
     assert verify(data).result is VerificationResult.FAILED
 
 
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4)
+    ),
+    max_leaves=12,
+)
+FIELDS = st.sampled_from(["payload", "payloadType", "signatures", "keyid", "sig"])
+
+
+@given(data=st.data())
+def test_no_envelope_of_any_shape_raises_or_is_believed(data: st.DataObject) -> None:
+    """Each field of a good envelope is replaced by any JSON; without a fault it is unchanged."""
+    document = json.loads(GOOD)
+    name, value = data.draw(FIELDS), data.draw(JSON)
+    holder = document if name in document else document["signatures"][0]
+    unread = name == "keyid" and isinstance(value, str)  # a hint
+    same = holder.get(name) == value
+    holder[name] = value
+    verified = verify(json.dumps(document).encode()).result is VerificationResult.VERIFIED
+    assert verified == (unread or same)
+
+
 @given(position=st.integers(0, len(GOOD) - 1), value=st.integers(0, 255))
 def test_no_changed_byte_makes_it_speak_of_something_else(position: int, value: int) -> None:
     data = bytearray(GOOD)
@@ -106,7 +137,7 @@ def test_no_changed_byte_makes_it_speak_of_something_else(position: int, value: 
     assert verify(bytes(data), subject=other).result is VerificationResult.FAILED
 
 
-@BOTH
+@EACH_KIND
 def test_securesystemslib_verifies_what_we_sign(key: PrivateKey) -> None:
     envelope = ReferenceEnvelope.from_dict(json.loads(sign_statement(key, SUBJECT)))
     assert envelope.payload_type == PAYLOAD_TYPE
@@ -118,7 +149,7 @@ def test_securesystemslib_verifies_what_we_sign(key: PrivateKey) -> None:
         envelope.verify([stranger], 1)
 
 
-@BOTH
+@EACH_KIND
 def test_we_verify_what_securesystemslib_signs(key: PrivateKey) -> None:
     envelope = ReferenceEnvelope(write_statement(SUBJECT), PAYLOAD_TYPE, {})
     envelope.sign(CryptoSigner(key))

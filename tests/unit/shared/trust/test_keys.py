@@ -19,8 +19,8 @@ from shared.trust.keys import (
     read_private_key,
     write_private_key,
 )
+from shared.trust.public_key import Algorithm
 from shared.trust.trust_bundle import TrustBundle
-from shared.trust.trust_entry import Algorithm
 
 
 @pytest.mark.parametrize("algorithm", list(Algorithm))
@@ -63,9 +63,9 @@ REFUSED = {
         ),
         "is encrypted",
     ),
-    "rsa": (
+    "rsa-2048": (
         RSA.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-        "neither an Ed25519 nor a P-256",
+        "RSA with 2048 bits",
     ),
     "p-384": (
         ec.generate_private_key(ec.SECP384R1()).private_bytes(

@@ -5,9 +5,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import dsa, ec, ed448, ed25519, rsa, x25519
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     BestAvailableEncryption,
     Encoding,
@@ -20,9 +18,12 @@ from hypothesis import strategies as st
 from shared.clock import ManualClock
 from shared.errors import TrustBundleInvalidError
 from shared.trust.keys import generate_key, private_pem, public_pem
+from shared.trust.public_key import Algorithm
+from shared.trust.refusal import Refusal, SignatureFault
 from shared.trust.trust_bundle import TrustBundle
 from shared.trust.trust_bundle_file import TrustBundleFile
-from shared.trust.trust_entry import Algorithm
+from shared.trust.trust_entry import RevokedCertificate, TrustedKey, TrustedRoot
+from tests.fixtures.certificates import issued, root
 
 ED25519_KEY = generate_key(Algorithm.ED25519)
 P256_KEY = generate_key(Algorithm.ECDSA_P256)
@@ -42,7 +43,7 @@ def spki(key: object) -> str:
 
 def test_both_kinds_of_key_are_read_in_order() -> None:
     bundle = read(ED25519 + "\n# the second\n" + P256)
-    assert [entry.algorithm for entry in bundle.entries] == ["ed25519", "ecdsa-p256"]
+    assert [key.algorithm for key in bundle.keys] == ["ed25519", "ecdsa-p256"]
     assert all(len(entry.key_id) == 64 for entry in bundle.entries)
     assert all(entry.refusal(publisher="anyone", now=NOW) is None for entry in bundle.entries)
 
@@ -55,7 +56,8 @@ def test_the_lines_before_a_key_restrict_that_key_only() -> None:
     assert first.publishers == {"acme", "umbrella"}
     assert first.not_before == datetime(2026, 1, 1, tzinfo=UTC)
     assert first.refusal(publisher="acme", now=NOW) is None
-    assert first.refusal(publisher="evil", now=NOW) == "may not sign for publisher 'evil'"
+    refusal = first.refusal(publisher="evil", now=NOW)
+    assert refusal == Refusal(SignatureFault.PUBLISHER, "may not sign for publisher 'evil'")
     assert "not valid before" in str(
         first.refusal(publisher="acme", now=datetime(2025, 12, 31, tzinfo=UTC))
     )
@@ -69,6 +71,22 @@ def test_a_revoked_key_vouches_for_nothing_from_then_on() -> None:
     (entry,) = read("revoked-at: 2026-06-01T00:00:00Z\n" + ED25519).entries
     assert entry.refusal(publisher="acme", now=datetime(2026, 5, 31, tzinfo=UTC)) is None
     assert "was revoked" in str(entry.refusal(publisher="acme", now=NOW))
+
+
+def test_keys_roots_and_revoked_signers_stand_side_by_side() -> None:
+    authority = root()
+    signer = authority.issue("Signer", publisher="acme")
+    bundle = read(
+        f"publisher: acme\n{authority.pem}{ED25519}revoked-at: 2026-01-01T00:00:00Z\n{signer.pem}"
+    )
+    assert [type(entry) for entry in bundle.entries] == [
+        TrustedRoot,
+        TrustedKey,
+        RevokedCertificate,
+    ]
+    (trusted,) = bundle.roots
+    assert trusted.publishers == {"acme"}
+    assert trusted.certificate.subject == "CN=Root"
 
 
 BAD_LINES = [
@@ -98,23 +116,8 @@ def test_a_line_that_looks_like_a_restriction_but_is_none_refuses_the_file(line:
 
 
 def test_a_restriction_behind_the_last_key_refuses_the_file() -> None:
-    with pytest.raises(TrustBundleInvalidError, match="put it before its key"):
+    with pytest.raises(TrustBundleInvalidError, match="put it before the block"):
         read(ED25519 + "publisher: acme\n")
-
-
-def certificate() -> str:
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "root")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(datetime(2026, 1, 1, tzinfo=UTC))
-        .not_valid_after(datetime(2027, 1, 1, tzinfo=UTC))
-    ).sign(key, SHA256())
-    return made.public_bytes(Encoding.PEM).decode()
 
 
 def raw_ed25519(point: bytes) -> str:
@@ -123,6 +126,8 @@ def raw_ed25519(point: bytes) -> str:
     return f"-----BEGIN PUBLIC KEY-----\n{body}\n-----END PUBLIC KEY-----\n"
 
 
+ROOT = root()
+PEM_OF_NOISE = "-----BEGIN CERTIFICATE-----\nMIIBaaaa\n-----END CERTIFICATE-----\n"
 BODY = ED25519.splitlines()[1]
 ENCRYPTED = ED25519_KEY.private_bytes(
     Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"x")
@@ -138,7 +143,10 @@ REFUSED = {
         "private key; keep it secret",
     ),
     "encrypted-private-key": (ENCRYPTED, "private key; keep it secret"),
-    "certificate": (certificate(), "certificates are not supported yet"),
+    "certificate": (
+        issued("Signer", by=ROOT, publisher="acme").pem,
+        "a signer's, not an authority's",
+    ),
     "unknown-label": (
         ED25519.replace("PUBLIC KEY", "PGP MESSAGE"),
         "PGP MESSAGE block does not belong",
@@ -161,7 +169,21 @@ REFUSED = {
         "publisher: acme\n" + ED25519 + ED25519,
         "in the file already",
     ),
-    "rsa-2048": (spki(rsa.generate_private_key(65537, 2048)), "RSA keys are not supported"),
+    "rsa-exponent-3": (spki(rsa.generate_private_key(3, 3072)), "exponent than 65537"),
+    "root-without-ca-flag": (issued("R", by=None, basic_constraints=False).pem, "a signer's"),
+    "root-that-may-not-sign-certificates": (
+        root(uses={"key_cert_sign": False, "crl_sign": True}).pem,
+        "no keyCertSign",
+    ),
+    "root-rsa-2048": (root(key=rsa.generate_private_key(65537, 2048)).pem, "RSA with 2048 bits"),
+    "root-ed25519": (root(key=ed25519.Ed25519PrivateKey.generate()).pem, "Edwards-curve key"),
+    "root-twice": (ROOT.pem + ED25519 + ROOT.pem, "Line [0-9]+ .* in the file already"),
+    "cut-certificate": (PEM_OF_NOISE, "certificate is damaged"),
+    "revoked-certificate-with-more": (
+        "revoked-at: 2026-01-01T00:00:00Z\npublisher: acme\n" + issued("S", by=ROOT).pem,
+        "revoked-at and nothing else",
+    ),
+    "rsa-2048": (spki(rsa.generate_private_key(65537, 2048)), "RSA with 2048 bits"),
     "p-384": (spki(ec.generate_private_key(ec.SECP384R1())), "neither Ed25519 nor"),
     "secp256k1": (spki(ec.generate_private_key(ec.SECP256K1())), "neither Ed25519 nor"),
     "x25519": (spki(x25519.X25519PrivateKey.generate()), "neither Ed25519 nor"),
@@ -252,7 +274,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def algorithms(file: TrustBundleFile) -> list[str]:
-    return [entry.algorithm for entry in file.current().entries]
+    return [key.algorithm for key in file.current().keys]
 
 
 def test_a_changed_file_counts_within_ten_seconds(path: Path) -> None:
@@ -292,6 +314,6 @@ def test_a_file_that_is_bad_at_the_start_is_refused(path: Path, tmp_path: Path) 
 
 
 def test_an_entry_keeps_its_key_out_of_its_repr() -> None:
-    (entry,) = read(ED25519).entries
+    (entry,) = read(ED25519).keys
     assert "object at" not in repr(entry)
     assert isinstance(entry.key, ed25519.Ed25519PublicKey)

@@ -7,25 +7,30 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.padding import MGF1, PSS, PKCS1v15
+from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256, SHA384
 
 from shared.identifiers import ContentHash
 from shared.trust.envelope import (
+    pre_authentication_encoding,
     write_envelope,
     write_statement,
 )
 from shared.trust.keys import PrivateKey, sign_statement
+from shared.trust.public_key import PSS_PADDING, key_id_of
 from shared.trust.trust_bundle import TrustBundle
-from shared.trust.trust_entry import key_id_of
 from shared.trust.verification import (
     VerificationResult,
 )
 from tests.unit.shared.trust.signing import (
-    BOTH,
+    EACH_KIND,
     ED25519,
     ED25519_KEY,
     GOOD,
     P256,
+    RSA,
     STRANGER,
     SUBJECT,
     TRUST,
@@ -36,7 +41,7 @@ from tests.unit.shared.trust.signing import (
 )
 
 
-@BOTH
+@EACH_KIND
 def test_a_signature_by_a_trusted_key_is_verified(key: PrivateKey) -> None:
     verification = verify(sign_statement(key, SUBJECT))
     assert verification.result is VerificationResult.VERIFIED
@@ -52,7 +57,7 @@ def test_a_missing_signature_is_told_apart(envelope: bytes | None) -> None:
     assert verify(envelope).result is VerificationResult.NOT_SIGNED
 
 
-@BOTH
+@EACH_KIND
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -182,6 +187,20 @@ def test_p256_signatures_are_taken_in_strict_der_only() -> None:
     ):
         refused(with_signature(wrong), "None of the signatures")
     assert verify(with_signature(signature)).result is VerificationResult.VERIFIED
+
+
+@pytest.mark.parametrize(
+    "padding",
+    [PKCS1v15(), PSS(MGF1(SHA256()), 20), PSS(MGF1(SHA384()), 32)],
+    ids=["pkcs1", "other-salt-length", "other-mask"],
+)
+def test_rsa_signatures_are_taken_with_one_padding_only(padding: Any) -> None:
+    assert isinstance(RSA, RSAPrivateKey)
+    message = pre_authentication_encoding(write_statement(SUBJECT))
+    refused(with_signature(RSA.sign(message, padding, SHA256())), "None of the signatures")
+    refused(with_signature(RSA.sign(message, PSS_PADDING, SHA384())), "None of the signatures")
+    good = RSA.sign(message, PSS_PADDING, SHA256())
+    assert verify(with_signature(good)).result is VerificationResult.VERIFIED
 
 
 def signatures(count: int) -> Callable[[Any], None]:
