@@ -1,5 +1,6 @@
 """`extctl keygen`, `pack`, `sign`, `verify`: what a publisher does before publishing."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -38,6 +39,21 @@ from shared.trust.verification import (
 
 DEFAULT_KEY: Final = Path("publisher.pem")
 
+
+class KeyKind(StrEnum):
+    """What `keygen` can make."""
+
+    ED25519 = "ed25519"
+    P256 = "p256"
+    RSA3072 = "rsa3072"
+
+
+_ALGORITHMS: Final = {
+    KeyKind.ED25519: Algorithm.ED25519,
+    KeyKind.P256: Algorithm.ECDSA_P256,
+    KeyKind.RSA3072: Algorithm.RSA_PSS,
+}
+
 Key = Annotated[Path, typer.Option("--key", metavar="PEM", help="The publisher's private key.")]
 Bundle = Annotated[Path, typer.Argument(metavar="BUNDLE", help=f"A {BUNDLE_NAME}.")]
 
@@ -48,8 +64,8 @@ def keygen(
         Path, typer.Option("--out", metavar="PEM", help="Where to write the private key.")
     ] = DEFAULT_KEY,
     algorithm: Annotated[
-        Algorithm, typer.Option("--algorithm", help="Which kind of key.")
-    ] = Algorithm.ED25519,
+        KeyKind, typer.Option("--algorithm", help="Which kind of key.")
+    ] = KeyKind.ED25519,
     publisher: Annotated[
         list[str] | None,
         typer.Option("--publisher", help="For whom alone it may sign (repeatable)."),
@@ -63,7 +79,7 @@ def keygen(
     """Make a signing key; print its public half as an entry of a trust bundle."""
     console = Console(as_json=as_json)
     publishers = tuple(publisher or ())
-    key = generate_key(algorithm)
+    key = generate_key(_ALGORITHMS[algorithm])
     entry = public_pem(key, publishers=publishers).decode()
     trusted_by = read_stack_file(stack).trust_bundle_file if trust else None
     write_private_key(out, key)

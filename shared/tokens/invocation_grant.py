@@ -23,6 +23,7 @@ from shared.identifiers import (
     parse_content_hash,
 )
 from shared.tokens.keys import SigningKey, VerifyingKey
+from shared.trust.verification import SigningPolicy
 
 GRANT_LIFETIME = timedelta(seconds=25)
 AUDIENCE = "extension-invocation"
@@ -50,6 +51,13 @@ class InvocationGrant:
     """SHA-256 (hex) of the install's config text (UTF-8)."""
     capabilities: frozenset[str]
     expires_at: datetime
+    revision: int = 0
+    """Of the install; a change of it makes grants of earlier revisions void."""
+    published_at: datetime | None = None
+    """When the registry first saw the signature: certificates are judged at that moment. None, as
+    an older registry leaves it, means now."""
+    signing_policy: SigningPolicy = SigningPolicy.OFF
+    """What the registry asks for this tenant; the stricter one of this and the runner's counts."""
 
 
 def issue_grant(grant: InvocationGrant, key: SigningKey) -> str:
@@ -69,7 +77,11 @@ def issue_grant(grant: InvocationGrant, key: SigningKey) -> str:
         "signature": grant.signature_digest,
         "config": grant.config_digest,
         "caps": sorted(grant.capabilities),
+        "revision": grant.revision,
+        "policy": grant.signing_policy.value,
     }
+    if grant.published_at is not None:
+        claims["published"] = int(grant.published_at.timestamp())
     return jwt.encode(claims, key.private, "EdDSA", headers={"kid": key.key_id})
 
 
@@ -131,6 +143,13 @@ class InvocationGrantVerifier:
                 config_digest=str(claims["config"]),
                 capabilities=frozenset(claims["caps"]),
                 expires_at=datetime.fromtimestamp(int(claims["exp"]), UTC),
+                revision=int(claims.get("revision", 0)),
+                published_at=_moment(claims.get("published")),
+                signing_policy=SigningPolicy(claims.get("policy", SigningPolicy.OFF)),
             )
         except (jwt.InvalidTokenError, ExtensionError, KeyError, ValueError, TypeError):
             raise InvocationGrantInvalidError("The invocation grant is not valid.") from None
+
+
+def _moment(seconds: int | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(int(seconds), UTC)

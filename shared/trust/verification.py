@@ -1,5 +1,6 @@
 """Whether a bundle's signature can be trusted, and what follows from it."""
 
+import functools
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -34,6 +35,8 @@ class SignatureVerification:
     key_id: str = ""
     fault: SignatureFault | None = None
     """What failed; known when it is judged, and not kept with a version."""
+    seen_at: datetime | None = None
+    """At which moment certificates were judged."""
 
 
 class SigningPolicy(StrEnum):
@@ -46,6 +49,10 @@ class SigningPolicy(StrEnum):
     REQUIRE = "require"
     WARN = "warn"
     OFF = "off"
+
+    def stricter(self, other: "SigningPolicy") -> "SigningPolicy":
+        """The one of both that asks for more."""
+        return min(self, other, key=list(SigningPolicy).index)
 
 
 def verify_signature(
@@ -69,13 +76,14 @@ def verify_signature(
         seen_at: the moment at which certificates are judged: when the registry first saw the
             signature. None is for one that is seen now.
     """
+    seen_at = (seen_at or now).replace(microsecond=0)  # certificates count in whole seconds
+    judged = functools.partial(SignatureVerification, seen_at=seen_at)
     if not envelope:
-        return SignatureVerification(VerificationResult.NOT_SIGNED, "The bundle is not signed.")
+        return judged(VerificationResult.NOT_SIGNED, "The bundle is not signed.")
     try:
         parsed = read_envelope(envelope)
     except EnvelopeInvalidError as error:
-        return _failed(Refusal(SignatureFault.ENVELOPE, str(error)))
-    seen_at = (seen_at or now).replace(microsecond=0)  # certificates count in whole seconds
+        return judged(VerificationResult.FAILED, str(error), fault=SignatureFault.ENVELOPE)
     search = VoucherSearch(trust=trust, publisher=subject.publisher, now=now, seen_at=seen_at)
     message = pre_authentication_encoding(parsed.payload)
     refusals: list[Refusal] = []
@@ -86,9 +94,9 @@ def verify_signature(
         elif fault := statement_fault(parsed.payload, subject):
             refusals.append(fault)
         else:
-            result = VerificationResult.VERIFIED
-            return SignatureVerification(result, f"Signed by {found.name}.", found.key_id)
-    return _failed(max(refusals, key=lambda refusal: refusal.nearness))
+            return judged(VerificationResult.VERIFIED, f"Signed by {found.name}.", found.key_id)
+    nearest = max(refusals, key=lambda refusal: refusal.nearness)
+    return judged(VerificationResult.FAILED, nearest.detail, fault=nearest.fault)
 
 
 def enforce(policy: SigningPolicy, verification: SignatureVerification) -> list[str]:
@@ -109,7 +117,3 @@ def enforce(policy: SigningPolicy, verification: SignatureVerification) -> list[
         "sign the bundle with `extctl sign` and a key that is in the trust bundle.",
         result=verification.result.value,
     )
-
-
-def _failed(refusal: Refusal) -> SignatureVerification:
-    return SignatureVerification(VerificationResult.FAILED, refusal.detail, fault=refusal.fault)

@@ -22,6 +22,7 @@ TABLES = [
     "extension_quota_usage",
     "ext_storage_records",
     "ext_storage_usage",
+    "tenant_policy",
 ]
 VIEWS = ["tenant_install_detail"]
 
@@ -47,6 +48,8 @@ insert into ext_storage_records (tenant_id, install_id, namespace, key, revision
   values ($T, $T, 'n', 'k', 1, 'v');
 insert into ext_storage_usage (tenant_id, install_id, namespace, keys_count, bytes_used)
   values ($T, $T, 'n', 1, 1);
+insert into tenant_policy (tenant_id, signing_policy, set_by, set_at)
+  values ($T, 'require', '', now());
 """
 
 Connection = Any

@@ -42,11 +42,14 @@ def test_keygen_never_overwrites_a_key(extctl: ExtCtl, tmp_path: Path) -> None:
     assert (tmp_path / "key.pem").read_bytes() == before
 
 
-@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256"])
-def test_a_key_restricted_to_a_publisher_says_so(extctl: ExtCtl, algorithm: str) -> None:
-    made = extctl("keygen", "--publisher", "acme", "--algorithm", algorithm, "--json")
+@pytest.mark.parametrize(
+    ("kind", "algorithm"),
+    [("ed25519", "ed25519"), ("p256", "ecdsa-p256"), ("rsa3072", "rsa-pss-sha256")],
+)
+def test_a_key_restricted_to_a_publisher_says_so(extctl: ExtCtl, kind: str, algorithm: str) -> None:
+    made = extctl("keygen", "--publisher", "acme", "--algorithm", kind, "--json")
     assert made.code == 0
-    (entry,) = TrustBundle.from_pem(made.result["public_pem"].encode()).entries
+    (entry,) = TrustBundle.from_pem(made.result["public_pem"].encode()).keys
     assert entry.publishers == {"acme"}
     assert entry.algorithm == algorithm
     assert entry.key_id == made.result["key_id"]

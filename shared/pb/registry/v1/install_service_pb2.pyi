@@ -23,6 +23,30 @@ else:
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class _SigningPolicy:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _SigningPolicyEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_SigningPolicy.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    SIGNING_POLICY_UNSPECIFIED: _SigningPolicy.ValueType  # 0
+    """As the platform's."""
+    SIGNING_POLICY_OFF: _SigningPolicy.ValueType  # 1
+    SIGNING_POLICY_WARN: _SigningPolicy.ValueType  # 2
+    """Admits what is not trusted, with a warning."""
+    SIGNING_POLICY_REQUIRE: _SigningPolicy.ValueType  # 3
+
+class SigningPolicy(_SigningPolicy, metaclass=_SigningPolicyEnumTypeWrapper):
+    """What the signature of a bundle must be."""
+
+SIGNING_POLICY_UNSPECIFIED: SigningPolicy.ValueType  # 0
+"""As the platform's."""
+SIGNING_POLICY_OFF: SigningPolicy.ValueType  # 1
+SIGNING_POLICY_WARN: SigningPolicy.ValueType  # 2
+"""Admits what is not trusted, with a warning."""
+SIGNING_POLICY_REQUIRE: SigningPolicy.ValueType  # 3
+Global___SigningPolicy: _TypeAlias = SigningPolicy  # noqa: Y015
+
 class _DataPolicy:
     ValueType = _typing.NewType("ValueType", _builtins.int)
     V: _TypeAlias = ValueType  # noqa: Y015
@@ -43,6 +67,126 @@ DATA_POLICY_DELETE: DataPolicy.ValueType  # 1
 DATA_POLICY_KEEP: DataPolicy.ValueType  # 2
 """Kept until the same tenant installs the same extension again."""
 Global___DataPolicy: _TypeAlias = DataPolicy  # noqa: Y015
+
+@_typing.final
+class TenantPolicy(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    SIGNING_POLICY_FIELD_NUMBER: _builtins.int
+    EFFECTIVE_SIGNING_POLICY_FIELD_NUMBER: _builtins.int
+    SET_BY_FIELD_NUMBER: _builtins.int
+    SET_AT_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    signing_policy: Global___SigningPolicy.ValueType
+    """What was set for the tenant; unspecified when nothing was."""
+    effective_signing_policy: Global___SigningPolicy.ValueType
+    """The stricter one of that and the platform's: what counts."""
+    set_by: _builtins.str
+    """Who set it, and when; absent when nothing was set."""
+    @_builtins.property
+    def set_at(self) -> _timestamp_pb2.Timestamp: ...
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        signing_policy: Global___SigningPolicy.ValueType = ...,
+        effective_signing_policy: Global___SigningPolicy.ValueType = ...,
+        set_by: _builtins.str = ...,
+        set_at: _timestamp_pb2.Timestamp | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["set_at", b"set_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["effective_signing_policy", b"effective_signing_policy", "set_at", b"set_at", "set_by", b"set_by", "signing_policy", b"signing_policy", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TenantPolicy: _TypeAlias = TenantPolicy  # noqa: Y015
+
+@_typing.final
+class SetTenantPolicyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    SIGNING_POLICY_FIELD_NUMBER: _builtins.int
+    ACTOR_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    signing_policy: Global___SigningPolicy.ValueType
+    """Unspecified takes back what was set."""
+    actor: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+        signing_policy: Global___SigningPolicy.ValueType = ...,
+        actor: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "signing_policy", b"signing_policy", "tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTenantPolicyRequest: _TypeAlias = SetTenantPolicyRequest  # noqa: Y015
+
+@_typing.final
+class SetTenantPolicyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> Global___TenantPolicy: ...
+    def __init__(
+        self,
+        *,
+        policy: Global___TenantPolicy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SetTenantPolicyResponse: _TypeAlias = SetTenantPolicyResponse  # noqa: Y015
+
+@_typing.final
+class GetTenantPolicyRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    TENANT_ID_FIELD_NUMBER: _builtins.int
+    tenant_id: _builtins.str
+    def __init__(
+        self,
+        *,
+        tenant_id: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["tenant_id", b"tenant_id"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTenantPolicyRequest: _TypeAlias = GetTenantPolicyRequest  # noqa: Y015
+
+@_typing.final
+class GetTenantPolicyResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    POLICY_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def policy(self) -> Global___TenantPolicy: ...
+    def __init__(
+        self,
+        *,
+        policy: Global___TenantPolicy | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetTenantPolicyResponse: _TypeAlias = GetTenantPolicyResponse  # noqa: Y015
 
 @_typing.final
 class InstallRequest(_message.Message):

@@ -107,6 +107,16 @@ class InstallServiceStub:
                 request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.ResolveInstallRequest.SerializeToString,
                 response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.ResolveInstallResponse.FromString,
                 _registered_method=True)
+        self.SetTenantPolicy = channel.unary_unary(
+                '/extension.registry.v1.InstallService/SetTenantPolicy',
+                request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetTenantPolicyRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetTenantPolicyResponse.FromString,
+                _registered_method=True)
+        self.GetTenantPolicy = channel.unary_unary(
+                '/extension.registry.v1.InstallService/GetTenantPolicy',
+                request_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.GetTenantPolicyRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.GetTenantPolicyResponse.FromString,
+                _registered_method=True)
 
 
 class InstallServiceServicer:
@@ -227,6 +237,22 @@ class InstallServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def SetTenantPolicy(self, request, context):
+        """Sets how strict the platform is with one tenant's extensions: as strict as it is with all, or
+        stricter. Counts for installs and updates at once, and for calls once the grants that are out
+        have expired (30 s at most). Idempotent. Reasons: ARGUMENT_INVALID (weaker than the platform's).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetTenantPolicy(self, request, context):
+        """A tenant without a policy of its own has the platform's.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_InstallServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -299,6 +325,16 @@ def add_InstallServiceServicer_to_server(servicer, server):
                     servicer.ResolveInstall,
                     request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.ResolveInstallRequest.FromString,
                     response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.ResolveInstallResponse.SerializeToString,
+            ),
+            'SetTenantPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.SetTenantPolicy,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetTenantPolicyRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.SetTenantPolicyResponse.SerializeToString,
+            ),
+            'GetTenantPolicy': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetTenantPolicy,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_install__service__pb2.GetTenantPolicyRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_install__service__pb2.GetTenantPolicyResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -681,6 +717,60 @@ class InstallService:
             '/extension.registry.v1.InstallService/ResolveInstall',
             extension_dot_registry_dot_v1_dot_install__service__pb2.ResolveInstallRequest.SerializeToString,
             extension_dot_registry_dot_v1_dot_install__service__pb2.ResolveInstallResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def SetTenantPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.InstallService/SetTenantPolicy',
+            extension_dot_registry_dot_v1_dot_install__service__pb2.SetTenantPolicyRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_install__service__pb2.SetTenantPolicyResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetTenantPolicy(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.InstallService/GetTenantPolicy',
+            extension_dot_registry_dot_v1_dot_install__service__pb2.GetTenantPolicyRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_install__service__pb2.GetTenantPolicyResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -87,6 +87,13 @@ class InstallServiceStub:
     """What a gateway needs to serve one extension for one tenant, with a signed grant for a runner.
     Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled).
     """
+    SetTenantPolicy: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.SetTenantPolicyRequest, _install_service_pb2.SetTenantPolicyResponse]
+    """Sets how strict the platform is with one tenant's extensions: as strict as it is with all, or
+    stricter. Counts for installs and updates at once, and for calls once the grants that are out
+    have expired (30 s at most). Idempotent. Reasons: ARGUMENT_INVALID (weaker than the platform's).
+    """
+    GetTenantPolicy: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.GetTenantPolicyRequest, _install_service_pb2.GetTenantPolicyResponse]
+    """A tenant without a policy of its own has the platform's."""
 
 @_typing.type_check_only
 class InstallServiceAsyncStub(InstallServiceStub):
@@ -146,6 +153,13 @@ class InstallServiceAsyncStub(InstallServiceStub):
     """What a gateway needs to serve one extension for one tenant, with a signed grant for a runner.
     Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled).
     """
+    SetTenantPolicy: _aio.UnaryUnaryMultiCallable[_install_service_pb2.SetTenantPolicyRequest, _install_service_pb2.SetTenantPolicyResponse]  # type: ignore[assignment]
+    """Sets how strict the platform is with one tenant's extensions: as strict as it is with all, or
+    stricter. Counts for installs and updates at once, and for calls once the grants that are out
+    have expired (30 s at most). Idempotent. Reasons: ARGUMENT_INVALID (weaker than the platform's).
+    """
+    GetTenantPolicy: _aio.UnaryUnaryMultiCallable[_install_service_pb2.GetTenantPolicyRequest, _install_service_pb2.GetTenantPolicyResponse]  # type: ignore[assignment]
+    """A tenant without a policy of its own has the platform's."""
 
 class InstallServiceServicer(metaclass=_abc_1.ABCMeta):
     """What each tenant has, and with which rights. Every call names its tenant; an install of another
@@ -286,5 +300,24 @@ class InstallServiceServicer(metaclass=_abc_1.ABCMeta):
         """What a gateway needs to serve one extension for one tenant, with a signed grant for a runner.
         Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled).
         """
+
+    @_abc_1.abstractmethod
+    def SetTenantPolicy(
+        self,
+        request: _install_service_pb2.SetTenantPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_install_service_pb2.SetTenantPolicyResponse, _abc.Awaitable[_install_service_pb2.SetTenantPolicyResponse]]:
+        """Sets how strict the platform is with one tenant's extensions: as strict as it is with all, or
+        stricter. Counts for installs and updates at once, and for calls once the grants that are out
+        have expired (30 s at most). Idempotent. Reasons: ARGUMENT_INVALID (weaker than the platform's).
+        """
+
+    @_abc_1.abstractmethod
+    def GetTenantPolicy(
+        self,
+        request: _install_service_pb2.GetTenantPolicyRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_install_service_pb2.GetTenantPolicyResponse, _abc.Awaitable[_install_service_pb2.GetTenantPolicyResponse]]:
+        """A tenant without a policy of its own has the platform's."""
 
 def add_InstallServiceServicer_to_server(servicer: InstallServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
