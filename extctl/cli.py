@@ -8,9 +8,11 @@ from extctl.commands.doctor import doctor
 from extctl.commands.executions import executions
 from extctl.commands.installs import disable, enable, install, uninstall, update
 from extctl.commands.publish import publish
-from extctl.commands.signing import keygen, pack, sign, verify
+from extctl.commands.signing import keygen, pack, sign
 from extctl.commands.token import token
+from extctl.commands.trust import TRUST
 from extctl.commands.up import up
+from extctl.commands.verify import verify
 
 HELP = """Run, publish, install and call extensions.
 
@@ -26,6 +28,7 @@ PANELS = {
     "Tenants": (install, uninstall, enable, disable, update),
     "Calling": (token, call, executions),
 }
+GROUPS = {"Publishing": (TRUST,)}
 
 
 def build_app() -> typer.Typer:
@@ -47,6 +50,9 @@ def build_app() -> typer.Typer:
         pass
 
     extctl.__doc__ = HELP
+    for panel, groups in GROUPS.items():
+        for group in groups:
+            app.add_typer(group.build(), rich_help_panel=panel)
     for panel, commands in PANELS.items():
         for command in commands:
             app.command(rich_help_panel=panel)(command)

@@ -1,4 +1,4 @@
-"""`extctl keygen`, `pack`, `sign`, `verify`: what a publisher does before publishing."""
+"""`extctl keygen`, `pack`, `sign`: what a publisher does before publishing."""
 
 from enum import StrEnum
 from pathlib import Path
@@ -6,22 +6,15 @@ from typing import Annotated, Final
 
 import typer
 
-from extctl.bundling import (
-    CheckedBundle,
-    open_bundle,
-    pack_directory,
-    read_envelope,
-    signature_path,
-)
+from extctl.bundling import CheckedBundle, open_bundle, pack_directory, signature_path
 from extctl.console import Console, facts
-from extctl.failures import CommandError
 from extctl.files import replace_public_file
 from extctl.options import DEFAULT_STACK, AsJson, Stack
+from extctl.signing_chain import read_chain
 from extctl.stack_file import read_stack_file
 from extctl.trust_file import trust_key
 from shared.bundles.layout import BUNDLE_NAME
 from shared.clock import SystemClock
-from shared.errors import BundleUntrustedError, TrustBundleInvalidError
 from shared.trust.keys import (
     generate_key,
     public_pem,
@@ -30,12 +23,6 @@ from shared.trust.keys import (
     write_private_key,
 )
 from shared.trust.public_key import Algorithm, key_id_of
-from shared.trust.trust_bundle import TrustBundle
-from shared.trust.verification import (
-    SignatureVerification,
-    VerificationResult,
-    verify_signature,
-)
 
 DEFAULT_KEY: Final = Path("publisher.pem")
 
@@ -116,8 +103,8 @@ def pack(
         replace_public_file(out, bundle.data)
     console.warn(bundle.warnings)
     console.result(
-        {**_bundle_data(bundle), "file": str(out)},
-        facts({"file": str(out), **_bundle_facts(bundle)}),
+        {**bundle_data(bundle), "file": str(out)},
+        facts({"file": str(out), **bundle_facts(bundle)}),
     )
 
 
@@ -125,6 +112,14 @@ def sign(
     bundle: Bundle,
     *,
     key: Key = DEFAULT_KEY,
+    chain: Annotated[
+        Path | None,
+        typer.Option(
+            "--chain",
+            metavar="PEM",
+            help="The key's certificate and those above it, up to a root of the trust bundle.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="Where to write; beside the bundle by default."),
@@ -135,63 +130,21 @@ def sign(
     console = Console(as_json=as_json)
     checked = open_bundle(bundle)
     private = read_private_key(key)
+    certificates = None
+    if chain is not None:
+        publisher = checked.subject.publisher
+        certificates = read_chain(chain, publisher=publisher, now=SystemClock().now())
     target = out or signature_path(bundle)
-    replace_public_file(target, sign_statement(private, checked.subject))
+    replace_public_file(target, sign_statement(private, checked.subject, chain=certificates))
     key_id = key_id_of(private.public_key())
     console.result(
-        {**_bundle_data(checked), "signature_file": str(target), "key_id": key_id},
-        facts({"signature": str(target), "key": key_id, **_bundle_facts(checked)}),
+        {**bundle_data(checked), "signature_file": str(target), "key_id": key_id},
+        facts({"signature": str(target), "key": key_id, **bundle_facts(checked)}),
     )
 
 
-def verify(
-    bundle: Bundle,
-    *,
-    signature: Annotated[
-        Path | None,
-        typer.Option("--signature", metavar="FILE", help="The envelope; else beside the bundle."),
-    ] = None,
-    trust: Annotated[
-        Path | None,
-        typer.Option("--trust", metavar="PEM", help="A trust bundle; else the running stack's."),
-    ] = None,
-    stack: Stack = DEFAULT_STACK,
-    as_json: AsJson = False,
-) -> None:
-    """Say whether a bundle's signature is one that the trust bundle vouches for."""
-    console = Console(as_json=as_json)
-    checked = open_bundle(bundle)
-    envelope_path = signature or signature_path(bundle)
-    if signature and not signature.exists():
-        raise CommandError(f"{signature} is not there.", hint="`extctl sign` makes a signature.")
-    envelope = read_envelope(envelope_path) if envelope_path.exists() else None
-    verification = verify_signature(
-        envelope,
-        trust=_trust(trust or read_stack_file(stack).trust_bundle_file),
-        subject=checked.subject,
-        now=SystemClock().now(),
-    )
-    if verification.result is not VerificationResult.VERIFIED:
-        raise BundleUntrustedError(verification.detail, result=verification.result.value)
-    console.result({**_bundle_data(checked), **_verdict(verification)}, verification.detail)
-
-
-def _trust(path: Path) -> TrustBundle:
-    try:
-        return TrustBundle.from_pem(path.read_bytes())
-    except OSError as error:
-        raise TrustBundleInvalidError(f"{path} cannot be read: {error.strerror}.") from None
-
-
-def _verdict(verification: SignatureVerification) -> dict[str, object]:
-    return {
-        "result": verification.result.value,
-        "detail": verification.detail,
-        "key_id": verification.key_id,
-    }
-
-
-def _bundle_data(bundle: CheckedBundle) -> dict[str, object]:
+def bundle_data(bundle: CheckedBundle) -> dict[str, object]:
+    """A bundle as `--json` tells it."""
     return {
         "extension": bundle.extension,
         "version": bundle.manifest.version,
@@ -202,7 +155,8 @@ def _bundle_data(bundle: CheckedBundle) -> dict[str, object]:
     }
 
 
-def _bundle_facts(bundle: CheckedBundle) -> dict[str, str]:
+def bundle_facts(bundle: CheckedBundle) -> dict[str, str]:
+    """A bundle as people are told of it."""
     return {
         "extension": f"{bundle.extension} {bundle.manifest.version}",
         "content hash": bundle.content_hash,

@@ -24,7 +24,7 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from shared.trust.certificate import Certificate, CertificateInvalidError
+from shared.trust.certificate import PUBLISHER_URI, Certificate, CertificateInvalidError
 from shared.trust.envelope import MAX_CHAIN
 from shared.trust.public_key import key_verifies
 from shared.trust.refusal import Refusal, SignatureFault
@@ -105,6 +105,17 @@ class CertificateChain:
             if out_of_time := each.time_fault(moment):
                 return Refusal(SignatureFault.VALIDITY, f"{what} {out_of_time}.")
         return None
+
+    def publisher_refusal(self, publisher: str) -> Refusal | None:
+        """Why the signer may not sign for `publisher`; None if they may."""
+        if publisher in self.signer.publishers:
+            return None
+        named = ", ".join(sorted(self.signer.publishers)) or "no publisher"
+        return Refusal(
+            SignatureFault.PUBLISHER,
+            f"The signer's certificate ({self.signer.subject}) names {named!a}; to sign for "
+            f"{publisher!a} its subjectAltName must have the URI {PUBLISHER_URI}{publisher}.",
+        )
 
     def path_refusal(self, root: Certificate, moment: datetime) -> Refusal | None:
         """Why the chain does not lead to `root` at `moment`; None if it does."""

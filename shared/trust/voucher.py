@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from shared.trust.certificate import PUBLISHER_URI, CertificateInvalidError, name_of
+from shared.trust.certificate import CertificateInvalidError, name_of
 from shared.trust.chain import CertificateChain
 from shared.trust.envelope import EnvelopeSignature
 from shared.trust.refusal import Refusal, SignatureFault
@@ -66,17 +66,6 @@ class VoucherSearch:
             )
         return self.trust.revocation(chain.key_ids, self.now) or self._root_of(chain)
 
-    def _binding_refusal(self, chain: CertificateChain) -> Refusal | None:
-        if self.publisher in chain.signer.publishers:
-            return None
-        named = ", ".join(sorted(chain.signer.publishers)) or "no publisher"
-        return Refusal(
-            SignatureFault.PUBLISHER,
-            f"The signer's certificate ({chain.signer.subject}) names {named!a}; to sign for "
-            f"{self.publisher!a} its subjectAltName must have the URI "
-            f"{PUBLISHER_URI}{self.publisher}.",
-        )
-
     def _root_of(self, chain: CertificateChain) -> Voucher | Refusal:
         refusals = []
         for root in self.trust.roots:
@@ -104,5 +93,5 @@ class VoucherSearch:
         return (
             chain.refusal(self.seen_at)
             or chain.path_refusal(root.certificate, self.seen_at)
-            or self._binding_refusal(chain)
+            or chain.publisher_refusal(self.publisher)
         )
