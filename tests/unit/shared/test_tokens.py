@@ -34,6 +34,7 @@ from shared.tokens.invocation_grant import (
 )
 from shared.tokens.keys import SigningKey, load_key_set
 from shared.tokens.service_token import ServiceRole, ServiceTokenSource, ServiceTokenVerifier
+from shared.trust.verification import SigningPolicy
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -190,6 +191,39 @@ def grants(key: SigningKey, clock: ManualClock, role: str = "registry") -> Invoc
 def test_a_grant_survives_signing_and_checking(key: SigningKey, clock: ManualClock) -> None:
     grant = a_grant()
     assert grants(key, clock).verify(issue_grant(grant, key)) == grant
+
+
+def test_a_grant_says_when_a_signature_was_seen_and_how_strict_to_be(
+    key: SigningKey, clock: ManualClock
+) -> None:
+    grant = a_grant(
+        published_at=NOW - timedelta(days=400), signing_policy=SigningPolicy.WARN, revision=7
+    )
+    assert grants(key, clock).verify(issue_grant(grant, key)) == grant
+
+
+def claimed(key: SigningKey, **changed: object) -> str:
+    claims = jwt.decode(issue_grant(a_grant(), key), options={"verify_signature": False})
+    claims |= changed
+    claims = {name: value for name, value in claims.items() if value is not ...}
+    return jwt.encode(claims, key.private, "EdDSA", headers={"kid": key.key_id})
+
+
+def test_the_grant_of_an_older_registry_asks_for_no_more(
+    key: SigningKey, clock: ManualClock
+) -> None:
+    old = grants(key, clock).verify(claimed(key, policy=..., published=..., revision=...))
+    assert (old.signing_policy, old.published_at) == (SigningPolicy.OFF, None)
+
+
+@pytest.mark.parametrize(
+    "changed", [{"policy": "lax"}, {"policy": 1}, {"published": "x"}, {"published": [1]}]
+)
+def test_a_grant_with_nonsense_in_it_is_refused(
+    key: SigningKey, clock: ManualClock, changed: dict[str, object]
+) -> None:
+    with pytest.raises(InvocationGrantInvalidError):
+        grants(key, clock).verify(claimed(key, **changed))
 
 
 def test_an_expired_grant_is_refused_even_when_remembered(
