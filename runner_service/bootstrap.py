@@ -17,6 +17,7 @@ from runner_service.bundle_cache.artefacts import Artefacts
 from runner_service.bundle_cache.bundle_cache import BundleCache
 from runner_service.bundle_cache.bundle_trust import BundleTrust
 from runner_service.bundle_cache.component_memory import ComponentMemory
+from runner_service.bundle_cache.fleet_artefacts import FleetArtefacts
 from runner_service.capabilities.capabilities import CapabilityTable
 from runner_service.conclusion import Conclusion
 from runner_service.drain import Drain
@@ -39,6 +40,7 @@ from runner_service.rpc.runner_servicer import AUDIENCE, ROLES, SERVICE, RunnerS
 from runner_service.settings import MIB, RunnerSettings
 from shared.bundles.open_store import open_bundle_store
 from shared.clock import Clock, SystemClock
+from shared.component_compiler import ComponentCompiler, compiler_command
 from shared.pb.runner.v1 import runner_service_pb2_grpc as pb_grpc
 from shared.rpc.channel import open_channel
 from shared.rpc.interceptors import ServerInterceptor
@@ -91,6 +93,13 @@ async def running(settings: RunnerSettings, *, clock: Clock | None = None) -> As
         engine = stack.enter_context(Engine(settings=_engine_settings(settings)))
         threads = stack.enter_context(guest_threads(settings.concurrency))
         cache_metrics = CacheMetrics(registry)
+        artefacts = Artefacts(
+            root=settings.cache_dir,
+            mac_key=files.mac_key,
+            engine=engine,
+            max_bytes=settings.cache_disk_max_bytes,
+            metrics=cache_metrics,
+        )
         bundles = BundleCache(
             store=store,
             trust=BundleTrust(
@@ -99,17 +108,19 @@ async def running(settings: RunnerSettings, *, clock: Clock | None = None) -> As
                 policy=settings.signing_policy,
                 clock=clock,
             ),
-            engine=engine,
+            compiler=ComponentCompiler(command=compiler_command("")),
             memory=ComponentMemory(
                 max_bytes=settings.cache_memory_max_bytes, metrics=cache_metrics
             ),
-            artefacts=Artefacts(
-                root=settings.cache_dir,
-                mac_key=files.mac_key,
-                engine=engine,
-                max_bytes=settings.cache_disk_max_bytes,
-                metrics=cache_metrics,
-            ),
+            artefacts=artefacts,
+            fleet=FleetArtefacts(
+                store=store,
+                key=files.artefact_key,
+                artefacts=artefacts,
+                fingerprint=engine.fingerprint,
+            )
+            if files.artefact_key
+            else None,
             metrics=cache_metrics,
         )
         stack.push_async_callback(bundles.close)

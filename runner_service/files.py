@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from runner_service.bundle_cache.artefact_key import CacheDirectoryError, open_cache_directory
 from runner_service.settings import RunnerSettings
+from shared.bundles.fleet_artefact import ArtefactKey
 from shared.clock import Clock
 from shared.errors import TrustBundleInvalidError
 from shared.settings import SettingsInvalidError
@@ -25,6 +26,7 @@ class RunnerFiles:
     grant_keys: Mapping[str, VerifyingKey]
     trust_bundle: TrustBundleFile
     mac_key: bytes
+    artefact_key: ArtefactKey | None
 
     @classmethod
     def read(cls, settings: RunnerSettings, clock: Clock) -> "RunnerFiles":
@@ -41,15 +43,21 @@ class RunnerFiles:
             "signing_trust_bundle", settings, lambda path: TrustBundleFile(path=path, clock=clock)
         )
         mac_key = read("cache_dir", settings, open_cache_directory)
+        artefact_key = (
+            read("artefact_key_file", settings, ArtefactKey.from_file)
+            if settings.artefact_key_file
+            else None
+        )
         if (
             service_key is None
             or service_keys is None
             or grant_keys is None
             or trust_bundle is None
             or mac_key is None
+            or read.faults
         ):
             raise SettingsInvalidError("\n".join(read.faults))
-        return cls(service_key, service_keys, grant_keys, trust_bundle, mac_key)
+        return cls(service_key, service_keys, grant_keys, trust_bundle, mac_key, artefact_key)
 
 
 class _Reader:

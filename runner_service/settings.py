@@ -62,6 +62,11 @@ class RunnerSettings(Settings):
         description="Directory for compiled components, of this user alone (0700); runners of "
         "one machine may share it."
     )
+    artefact_key_file: Path | None = Field(
+        default=None,
+        description="File of 32 random bytes, the registry's REGISTRY_ARTEFACT_KEY_FILE too: with "
+        "it the runner takes code that the registry compiled. Without it, it compiles by itself.",
+    )
     cache_disk_max_bytes: int = Field(
         default=4096 * MIB, ge=0, description="How much of the cache directory is used."
     )

@@ -112,6 +112,10 @@ class InvocationGrantInvalidError(ExtensionError, code=Code.PERMISSION_DENIED, h
     """The invocation grant is missing, expired or not the registry's own."""
 
 
+class InvocationGrantRevokedError(ExtensionError, code=Code.FAILED_PRECONDITION, http=503):
+    """The install or its version changed since the invocation grant was issued."""
+
+
 class IdentityUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):
     """The keys that verify callers could not be fetched."""
 
@@ -180,6 +184,10 @@ class BundleUntrustedError(ExtensionError, code=Code.FAILED_PRECONDITION, http=5
 
 class BundleUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):
     """The bundle could not be fetched."""
+
+
+class CompilerUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):
+    """The component could not be compiled now."""
 
 
 class BundleStoreUnavailableError(ExtensionError, code=Code.UNAVAILABLE, http=503):

@@ -23,7 +23,6 @@ from shared.identifiers import ContentHash
 
 _SUFFIX: Final = ".compiled"
 _MAC_HEX: Final = 64
-_UNKNOWN_SIZE: Final = 32 * 1024 * 1024
 
 _log = structlog.get_logger(__name__)
 
@@ -61,30 +60,35 @@ class Artefacts:
             path.unlink(missing_ok=True)
         return None
 
-    def save(self, content_hash: ContentHash, component: CompiledComponent) -> Artefact:
-        """Keeps a component that was just compiled; a full disk costs the copy, not the call."""
+    def keep(self, content_hash: ContentHash, code: bytes) -> Artefact:
+        """Loads code that was just compiled, and keeps it.
+
+        A full disk costs the copy, not the call.
+
+        Raises:
+            InternalError: it is not this engine's code.
+            ComponentInvalidError: it is not of this world.
+        """
+        component = self._engine.load_code(code)
         try:
-            return Artefact(component, self._write(self._key_of(content_hash), component))
+            self._write(self._key_of(content_hash), code)
         except OSError as error:
             _log.error("compiled component not kept", error=error.strerror)
-            return Artefact(component, _UNKNOWN_SIZE)
+        return Artefact(component, len(code))
 
-    def _write(self, key: str, component: CompiledComponent) -> int:
+    def _write(self, key: str, code: bytes) -> None:
         handle, name = tempfile.mkstemp(prefix=".draft-", dir=self._root)
-        os.close(handle)
         draft = Path(name)
         try:
-            component.save(draft)
-            with draft.open("rb") as stream:
-                mac = self._mac_of(key, stream.fileno())
-                os.fsync(stream.fileno())
-            size = draft.stat().st_size
-            draft.rename(self._root / f"{key}.{mac}{_SUFFIX}")
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(code)
+                stream.flush()
+                os.fsync(handle)
+            draft.rename(self._root / f"{key}.{self._mac_of(key, code)}{_SUFFIX}")
         except BaseException:
             draft.unlink(missing_ok=True)
             raise
         self._make_room()
-        return size
 
     def _load(self, path: Path, key: str) -> Artefact | None:
         """Checks and loads one file through one descriptor, so that both see the same bytes."""
@@ -97,7 +101,9 @@ class Artefacts:
             found = os.fstat(descriptor)
             if not stat.S_ISREG(found.st_mode) or found.st_uid != os.geteuid():
                 return None
-            if len(mac) != _MAC_HEX or not hmac.compare_digest(mac, self._mac_of(key, descriptor)):
+            if len(mac) != _MAC_HEX or not hmac.compare_digest(
+                mac, self._mac_of_file(key, descriptor)
+            ):
                 return None
             os.utime(descriptor)
             component = self._engine.load(Path(f"/proc/self/fd/{descriptor}"))
@@ -112,7 +118,12 @@ class Artefacts:
         text = f"{content_hash}\n{self._engine.fingerprint}"
         return hashlib.sha256(text.encode()).hexdigest()
 
-    def _mac_of(self, key: str, descriptor: int) -> str:
+    def _mac_of(self, key: str, code: bytes) -> str:
+        mac = hmac.new(self._mac_key, key.encode(), "sha256")
+        mac.update(code)
+        return mac.hexdigest()
+
+    def _mac_of_file(self, key: str, descriptor: int) -> str:
         mac = hmac.new(self._mac_key, key.encode(), "sha256")
         with os.fdopen(os.dup(descriptor), "rb") as stream:
             stream.seek(0)

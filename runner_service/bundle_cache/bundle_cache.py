@@ -1,4 +1,8 @@
-"""From a grant to a component that can run: memory, then disk, then the bundle store."""
+"""From a grant to a component that can run: memory, disk, the fleet's code, then a compiler.
+
+What no compiler has seen yet is compiled in a child process: this one never reads a stranger's
+component with a compiler of its own.
+"""
 
 import asyncio
 from collections import OrderedDict
@@ -8,13 +12,15 @@ from typing import Final
 from runner_service.bundle_cache.artefacts import Artefact, Artefacts
 from runner_service.bundle_cache.bundle_trust import BundleTrust
 from runner_service.bundle_cache.component_memory import ComponentMemory
-from runner_service.engine import CompiledComponent, Engine
+from runner_service.bundle_cache.fleet_artefacts import FleetArtefacts
+from runner_service.engine import CompiledComponent
 from runner_service.metrics import CacheMetrics
 from shared.bundles.archive import read_bundle
 from shared.bundles.component import check_component
 from shared.bundles.fetch import fetch_bundle
 from shared.bundles.layout import COMPONENT_PATH
 from shared.bundles.store import BundleStore
+from shared.component_compiler import ComponentCompiler
 from shared.errors import (
     BundleInvalidError,
     BundleNotFoundError,
@@ -26,8 +32,8 @@ from shared.errors import (
 from shared.identifiers import ContentHash
 from shared.tokens.invocation_grant import InvocationGrant
 
-_COMPILATIONS: Final = 2
-"""Bundles that are compiled at once: each takes many megabytes, and every core for seconds."""
+_UNPACKED: Final = 2
+"""Bundles that are unpacked and compiled at once: each may take many megabytes."""
 _MAX_REFUSED: Final = 256
 
 
@@ -50,19 +56,21 @@ class BundleCache:
         *,
         store: BundleStore,
         trust: BundleTrust,
-        engine: Engine,
+        compiler: ComponentCompiler,
         memory: ComponentMemory,
         artefacts: Artefacts,
+        fleet: FleetArtefacts | None,
         metrics: CacheMetrics,
     ) -> None:
         self._store = store
         self._trust = trust
-        self._engine = engine
+        self._compiler = compiler
         self._memory = memory
         self._artefacts = artefacts
+        self._fleet = fleet
         self._metrics = metrics
         self._loading: dict[ContentHash, asyncio.Task[CompiledComponent]] = {}
-        self._compiling = asyncio.Semaphore(_COMPILATIONS)
+        self._compiling = asyncio.Semaphore(_UNPACKED)
         self._refused: OrderedDict[ContentHash, ComponentInvalidError] = OrderedDict()
 
     async def component(self, grant: InvocationGrant) -> Loaded:
@@ -73,6 +81,7 @@ class BundleCache:
             BundleUnavailableError: the store does not give the bundle or its signature.
             ContentHashMismatchError: the store gave other bytes.
             ComponentInvalidError: the bundle holds no component of this world.
+            CompilerUnavailableError: its component could not be compiled now.
         """
         await self._trust.check(grant)
         content_hash = grant.content_hash
@@ -104,14 +113,25 @@ class BundleCache:
                 self._refused.popitem(last=False)
 
     async def _load(self, content_hash: ContentHash) -> CompiledComponent:
-        artefact = await asyncio.to_thread(self._artefacts.load, content_hash)
-        self._metrics.found("disk" if artefact else "compiled")
-        if artefact is None:
-            async with self._compiling:
-                packed = await self._fetch(content_hash)
-                artefact = await asyncio.to_thread(self._compile, content_hash, packed)
+        source, artefact = await self._find(content_hash)
+        self._metrics.found(source)
+        artefact = artefact or await self._compile(content_hash)
         self._memory.put(content_hash, artefact)
         return artefact.component
+
+    async def _find(self, content_hash: ContentHash) -> tuple[str, Artefact | None]:
+        artefact = await asyncio.to_thread(self._artefacts.load, content_hash)
+        if artefact is not None:
+            return "disk", artefact
+        if self._fleet is not None:
+            artefact = await self._fleet.load(content_hash)
+        return "fleet" if artefact is not None else "compiled", artefact
+
+    async def _compile(self, content_hash: ContentHash) -> Artefact:
+        async with self._compiling:
+            component = await asyncio.to_thread(_component_of, await self._fetch(content_hash))
+            compiled = await self._compiler.compile(component)
+        return await asyncio.to_thread(self._artefacts.keep, content_hash, compiled.code)
 
     async def _fetch(self, content_hash: ContentHash) -> bytes:
         try:
@@ -121,14 +141,15 @@ class BundleCache:
         except BundleTooLargeError as error:
             raise ComponentInvalidError(error.message) from None
 
-    def _compile(self, content_hash: ContentHash, packed: bytes) -> Artefact:
-        """Reads exactly one file of the bundle; precompiled code in it is never looked at."""
-        try:
-            files = read_bundle(packed)
-        except (BundleInvalidError, BundleTooLargeError) as error:
-            raise ComponentInvalidError(f"The bundle cannot be read: {error.message}") from None
-        component = files.get(COMPONENT_PATH)
-        if component is None:
-            raise ComponentInvalidError(f"The bundle has no {COMPONENT_PATH}.")
-        check_component(component)
-        return self._artefacts.save(content_hash, self._engine.compile(component))
+
+def _component_of(packed: bytes) -> bytes:
+    """Reads exactly one file of the bundle; precompiled code in it is never looked at."""
+    try:
+        files = read_bundle(packed)
+    except (BundleInvalidError, BundleTooLargeError) as error:
+        raise ComponentInvalidError(f"The bundle cannot be read: {error.message}") from None
+    component = files.get(COMPONENT_PATH)
+    if component is None:
+        raise ComponentInvalidError(f"The bundle has no {COMPONENT_PATH}.")
+    check_component(component)
+    return component

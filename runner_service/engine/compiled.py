@@ -1,9 +1,5 @@
 """Components as machine code, checked against the world before anyone can hold one."""
 
-import os
-import tempfile
-from pathlib import Path
-
 from wasmtime import Engine as WasmtimeEngine
 from wasmtime.component import Component
 
@@ -33,14 +29,6 @@ class CompiledComponent:
         self.address = library.address_of(component.ptr())
         self.handler_address = library.address_of(handler.ptr())
 
-    def save(self, path: Path) -> None:
-        """Writes the machine code, whole or not at all, readable by this user alone."""
-        code = self._component.serialize()
-        handle, draft = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(code)
-            Path(draft).replace(path)
-        except BaseException:
-            Path(draft).unlink(missing_ok=True)
-            raise
+    def code(self) -> bytes:
+        """The machine code, for `Engine.load` of an engine of the same fingerprint."""
+        return bytes(self._component.serialize())

@@ -5,12 +5,15 @@ hostile component can reach.
 """
 
 import contextlib
+import platform
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from typing import Final
 
 from wasmtime import Config
 from wasmtime import _ffi as ffi
+
+from runner_service.engine import library
 
 MIB: Final = 1 << 20
 
@@ -56,9 +59,16 @@ class EngineSettings:
     keep_resident_bytes: int = 8 * MIB
     wasm_stack_bytes: int = 512 * 1024
 
-    def fingerprint(self) -> str:
-        """These settings as text, the same for the same settings."""
-        return ",".join(f"{field.name}={getattr(self, field.name)}" for field in fields(self))
+
+def code_fingerprint() -> str:
+    """What code depends on: the compiler, the machine, and what guests may use.
+
+    How much memory an engine has, and where it comes from, is not part of it: the same code runs
+    with and without a pool. What else wasmtime needs to agree on, it checks when it loads code.
+    """
+    language = ",".join((*_ALLOWED, "epochs"))
+    target = f"{platform.machine()}-{platform.system().lower()}"
+    return f"wasmtime={library.SUPPORTED_VERSION};target={target};language={language}"
 
 
 def wasmtime_config(settings: EngineSettings) -> Config:

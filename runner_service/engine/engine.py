@@ -1,6 +1,6 @@
 """The engine: compiles components, loads compiled ones, and runs requests in them."""
 
-import platform
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final, Self
 
@@ -11,7 +11,7 @@ from wasmtime.component import Component
 from runner_service.abi.values import GuestRequest
 from runner_service.engine import library
 from runner_service.engine.compiled import CompiledComponent
-from runner_service.engine.configuration import EngineSettings, wasmtime_config
+from runner_service.engine.configuration import EngineSettings, code_fingerprint, wasmtime_config
 from runner_service.engine.guest_run import GuestRun, GuestRunner
 from runner_service.engine.invocation import Host, InvocationLimits, Invocations
 from runner_service.engine.linker import HostLinker
@@ -33,7 +33,6 @@ class Engine:
             InternalError: the installed wasmtime, or this platform, is not the expected one.
         """
         library.require_supported_library()
-        self._settings = settings
         self._engine = WasmtimeEngine(wasmtime_config(settings))
         self._linker = HostLinker(engine=self._engine, invocations=(invocations := Invocations()))
         address = library.address_of(self._engine.ptr())
@@ -43,13 +42,7 @@ class Engine:
     @property
     def fingerprint(self) -> str:
         """Names all that compiled code depends on: a part of the key of any cache of it."""
-        return ";".join(
-            (
-                f"wasmtime={library.SUPPORTED_VERSION}",
-                f"target={platform.machine()}-{platform.system().lower()}",
-                self._settings.fingerprint(),
-            )
-        )
+        return code_fingerprint()
 
     def compile(self, component: bytes) -> CompiledComponent:
         """Compiles a component and checks it against the world; takes seconds for a large one.
@@ -68,16 +61,24 @@ class Engine:
         return CompiledComponent(engine=self._engine, component=compiled)
 
     def load(self, path: Path) -> CompiledComponent:
-        """Loads what `CompiledComponent.save` wrote, under an engine of the same fingerprint.
+        """Loads what `CompiledComponent.code` gave, under an engine of the same fingerprint.
 
         The file is machine code and will be run: the caller must know that it is the platform's
         own, unchanged. It stays mapped: it must never be written to again, only replaced.
 
         Raises:
             InternalError: it is not this engine's code.
+            ComponentInvalidError: it is code of another world.
         """
+        return self._load(lambda: Component.deserialize_file(self._engine, str(path)))
+
+    def load_code(self, code: bytes) -> CompiledComponent:
+        """Loads machine code from memory. As `load`, but nothing stays mapped."""
+        return self._load(lambda: Component.deserialize(self._engine, code))
+
+    def _load(self, deserialize: Callable[[], Component]) -> CompiledComponent:
         try:
-            loaded = Component.deserialize_file(self._engine, str(path))
+            loaded = deserialize()
         except WasmtimeError as error:
             raise InternalError("compiled code cannot be loaded") from error
         return CompiledComponent(engine=self._engine, component=loaded)

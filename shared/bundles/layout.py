@@ -19,6 +19,7 @@ UI_PREFIX: Final = "ui/"
 MIB: Final = 1024 * 1024
 _MAX_KEY_BYTES: Final = 512
 _KEY_SEGMENT = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*", re.ASCII)
+_OBJECT_KEY = re.compile(r"sha256/([0-9a-f]{64})/[A-Za-z0-9_-]", re.ASCII)
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
 
@@ -61,6 +62,21 @@ def signature_key(content_hash: ContentHash, envelope_sha256_hex: str) -> str:
             "An envelope's hash is 64 lowercase hex digits.", what="envelope_sha256"
         )
     return f"sha256/{_hex(content_hash)}/{envelope_sha256_hex}.dsse.json"
+
+
+def compiled_key(content_hash: ContentHash, name: str) -> str:
+    """The object key of compiled code: `sha256/<hex>/compiled/<name>.cwasm`.
+
+    Raises:
+        ArgumentInvalidError: the content hash or the name is malformed.
+    """
+    return parse_key(f"sha256/{_hex(content_hash)}/compiled/{name}.cwasm")
+
+
+def content_hash_of_key(key: str) -> ContentHash | None:
+    """The bundle that an object belongs to; None when it is none of ours."""
+    match = _OBJECT_KEY.match(key)
+    return ContentHash(f"sha256:{match[1]}") if match else None
 
 
 def parse_key(text: str) -> str:

@@ -1,7 +1,9 @@
 """Compiled components in memory and on disk: ours, unchanged, or compiled anew."""
 
 import asyncio
+import errno
 import os
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
@@ -16,11 +18,19 @@ from runner_service.bundle_cache.artefacts import Artefact, Artefacts
 from runner_service.bundle_cache.bundle_cache import BundleCache
 from runner_service.bundle_cache.bundle_trust import BundleTrust
 from runner_service.bundle_cache.component_memory import ComponentMemory
+from runner_service.bundle_cache.fleet_artefacts import FleetArtefacts
 from runner_service.engine import CompiledComponent, Engine, EngineSettings
 from runner_service.metrics import CacheMetrics
 from shared.bundles.file_store import FileBundleStore
+from shared.bundles.fleet_artefact import ArtefactKey
 from shared.clock import ManualClock
-from shared.errors import BundleUnavailableError, BundleUntrustedError, ComponentInvalidError
+from shared.component_compiler import ComponentCompiler, compiler_command
+from shared.errors import (
+    BundleUnavailableError,
+    BundleUntrustedError,
+    CompilerUnavailableError,
+    ComponentInvalidError,
+)
 from shared.identifiers import ContentHash
 from shared.tokens.invocation_grant import InvocationGrant
 from shared.trust.keys import generate_key, public_pem
@@ -46,7 +56,14 @@ class CacheUnderTest:
     """A cache over a directory; `again` is the next process on the same directory."""
 
     def __init__(
-        self, *, home: RunnerHome, engine: Engine, root: Path, max_disk_bytes: int = 1 << 30
+        self,
+        *,
+        home: RunnerHome,
+        engine: Engine,
+        root: Path,
+        max_disk_bytes: int = 1 << 30,
+        fleet_key: ArtefactKey | None = None,
+        compiler: ComponentCompiler | None = None,
     ) -> None:
         self.home, self.engine, self.root = home, engine, root
         self.registry = CollectorRegistry()
@@ -68,9 +85,17 @@ class CacheUnderTest:
                 policy=SigningPolicy.REQUIRE,
                 clock=self.clock,
             ),
-            engine=engine,
+            compiler=compiler or ComponentCompiler(command=compiler_command("")),
             memory=ComponentMemory(max_bytes=1 << 30, metrics=metrics),
             artefacts=self.artefacts,
+            fleet=FleetArtefacts(
+                store=self.store,
+                key=fleet_key,
+                artefacts=self.artefacts,
+                fingerprint=engine.fingerprint,
+            )
+            if fleet_key
+            else None,
             metrics=metrics,
         )
 
@@ -204,20 +229,119 @@ async def test_machine_code_without_our_key_is_never_run(
         metrics=CacheMetrics(CollectorRegistry()),
     )
     kept.unlink()
-    await asyncio.to_thread(stranger.save, grant.content_hash, cache.engine.compile(hostile_bytes))
+    code = cache.engine.compile(hostile_bytes).code()
+    await asyncio.to_thread(stranger.keep, grant.content_hash, code)
 
     assert await cache.again().answer_of(grant) == b"/u"
+
+
+class OtherEngine(Engine):
+    """An engine of another version, as far as caches can tell."""
+
+    @property
+    def fingerprint(self) -> str:
+        return f"{super().fingerprint};other"
 
 
 async def test_what_another_engine_compiled_is_not_taken(
     cache: CacheUnderTest, grant: InvocationGrant
 ) -> None:
     await cache.cache.component(grant)
-    with Engine(settings=EngineSettings(pooling=False)) as other_engine:
+    with OtherEngine(settings=EngineSettings(max_instances=2)) as other_engine:
         other = CacheUnderTest(home=cache.home, engine=other_engine, root=cache.root)
         assert (await other.cache.component(grant)).cold
 
     assert other.found("compiled") == 1
+
+
+async def test_an_engine_without_a_pool_takes_the_same_code(
+    cache: CacheUnderTest, grant: InvocationGrant
+) -> None:
+    await cache.cache.component(grant)
+    with Engine(settings=EngineSettings(pooling=False)) as plain:
+        other = CacheUnderTest(home=cache.home, engine=plain, root=cache.root)
+        assert await other.answer_of(grant) == b"/u"
+
+    assert other.found("disk") == 1
+
+
+async def test_a_full_disk_costs_the_copy_and_not_the_call(
+    cache: CacheUnderTest, grant: InvocationGrant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> tuple[int, str]:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("runner_service.bundle_cache.artefacts.tempfile.mkstemp", full)
+    assert await cache.answer_of(grant) == b"/u"
+    assert cache.files() == []
+
+
+FLEET_KEY = ArtefactKey(bytes(range(32)))
+
+
+async def put_fleet_code(cache: CacheUnderTest, grant: InvocationGrant, code: bytes) -> None:
+    """Puts code beside the bundle, as the registry does."""
+    fingerprint = cache.engine.fingerprint
+    name = FLEET_KEY.object_key(grant.content_hash, fingerprint)
+    sealed = FLEET_KEY.seal(code, content_hash=grant.content_hash, fingerprint=fingerprint)
+    await cache.store.put_if_absent(name, sealed)
+
+
+async def test_code_of_the_fleet_is_run_without_a_compiler(
+    cache: CacheUnderTest, grant: InvocationGrant, scenarios: CompiledComponent
+) -> None:
+    await put_fleet_code(cache, grant, scenarios.code())
+    fleet = CacheUnderTest(
+        home=cache.home,
+        engine=cache.engine,
+        root=cache.root,
+        fleet_key=FLEET_KEY,
+        compiler=ComponentCompiler(command=["/bin/false"]),
+    )
+    assert await fleet.answer_of(grant) == b"/u"
+    assert (fleet.found("fleet"), fleet.found("compiled")) == (1, 0)
+    assert await cache.again().answer_of(grant) == b"/u"  # it is on our own disk now
+    assert len(cache.files()) == 1
+
+
+@pytest.mark.parametrize("wrong", ["key", "bytes", "bundle", "engine", "nonsense"])
+async def test_code_that_the_fleet_did_not_seal_for_this_is_never_run(
+    cache: CacheUnderTest,
+    grant: InvocationGrant,
+    hostile_bytes: bytes,
+    wrong: str,
+) -> None:
+    code = cache.engine.compile(hostile_bytes).code()
+    other_bundle = ContentHash(f"sha256:{'0' * 64}")
+    content_hash, fingerprint = grant.content_hash, cache.engine.fingerprint
+    right = FLEET_KEY.seal(code, content_hash=content_hash, fingerprint=fingerprint)
+    sealed = {
+        "key": ArtefactKey(bytes(32)).seal(
+            code, content_hash=content_hash, fingerprint=fingerprint
+        ),
+        "bytes": right[:-1] + bytes([right[-1] ^ 1]),
+        "bundle": FLEET_KEY.seal(code, content_hash=other_bundle, fingerprint=fingerprint),
+        "engine": FLEET_KEY.seal(code, content_hash=content_hash, fingerprint="other"),
+        "nonsense": b"",
+    }[wrong]
+    name = FLEET_KEY.object_key(content_hash, fingerprint)
+    await cache.store.put_if_absent(name, sealed)
+    fleet = CacheUnderTest(
+        home=cache.home, engine=cache.engine, root=cache.root, fleet_key=FLEET_KEY
+    )
+    assert await fleet.answer_of(grant) == b"/u"
+    assert (fleet.found("fleet"), fleet.found("compiled")) == (0, 1)
+
+
+async def test_the_fleets_code_that_does_not_fit_here_is_compiled_anew(
+    cache: CacheUnderTest, grant: InvocationGrant
+) -> None:
+    await put_fleet_code(cache, grant, b"\x7fELF of another machine")
+    fleet = CacheUnderTest(
+        home=cache.home, engine=cache.engine, root=cache.root, fleet_key=FLEET_KEY
+    )
+    assert await fleet.answer_of(grant) == b"/u"
+    assert fleet.found("compiled") == 1
 
 
 async def test_the_directory_stays_below_its_size_and_the_least_used_goes_first(
@@ -286,6 +410,38 @@ async def test_what_was_refused_is_not_fetched_and_compiled_again(
 
     assert len(told) == 1
     assert cache.store.reads == 2  # the bundle and its signature, once
+
+
+async def test_a_compiler_that_dies_on_a_component_is_not_asked_again(
+    cache: CacheUnderTest, grant: InvocationGrant
+) -> None:
+    dying = "import os, sys; sys.stdin.buffer.read(); os.abort()"
+    broken = CacheUnderTest(
+        home=cache.home,
+        engine=cache.engine,
+        root=cache.root,
+        compiler=ComponentCompiler(command=[sys.executable, "-c", dying]),
+    )
+    for _ in range(2):
+        with pytest.raises(ComponentInvalidError, match="does not survive"):
+            await broken.cache.component(grant)
+    assert broken.found("compiled") == 1
+
+
+async def test_a_compiler_that_is_out_of_order_is_asked_again(
+    cache: CacheUnderTest, grant: InvocationGrant
+) -> None:
+    broken = CacheUnderTest(
+        home=cache.home,
+        engine=cache.engine,
+        root=cache.root,
+        compiler=ComponentCompiler(command=["/no/such/compiler"]),
+    )
+    for _ in range(2):
+        with pytest.raises(CompilerUnavailableError):
+            await broken.cache.component(grant)
+    assert broken.found("compiled") == 2
+    assert await cache.answer_of(grant) == b"/u"
 
 
 async def test_a_trust_bundle_that_turns_bad_leaves_the_last_good_one(

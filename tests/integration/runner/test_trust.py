@@ -202,7 +202,7 @@ async def test_precompiled_code_of_a_publisher_is_never_looked_at(
 ) -> None:
     """Real machine code of another guest lies at every place; the component is what runs."""
     other = runner_home.root / "other.cwasm"
-    engine.compile(hostile_bytes).save(other)
+    other.write_bytes(engine.compile(hostile_bytes).code())
     code = other.read_bytes()
     places = ("precompiled/x86_64-linux.cwasm", "dist/main.cwasm", f"{COMPONENT_PATH}.cwasm")
     published = await runner_home.publish(scenarios_bytes, others=dict.fromkeys(places, code))
