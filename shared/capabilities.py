@@ -4,6 +4,7 @@ A name has one canonical form, `cap:http.fetch`; everything past the edge uses t
 """
 
 import difflib
+from collections.abc import Mapping
 from typing import Final
 
 from shared.errors import ArgumentInvalidError
@@ -37,6 +38,22 @@ CAPABILITIES: Final = frozenset(
 )
 DEFAULT_CAPABILITIES: Final = frozenset({CONTEXT_READ, LOG_EMIT, USER_READ})
 """What every extension has, asked for or not."""
+
+CAPABILITY_OF_INTERFACE: Final[Mapping[str, str]] = {
+    "alga:extension/context": CONTEXT_READ,
+    "alga:extension/secrets": SECRETS_GET,
+    "alga:extension/http": HTTP_FETCH,
+    "alga:extension/storage": STORAGE_KV,
+    "alga:extension/logging": LOG_EMIT,
+    "alga:extension/ui-proxy": UI_PROXY,
+    "alga:extension/user": USER_READ,
+    "alga:extension/user-v2": USER_READ,
+    "alga:extension/scheduler": SCHEDULER_MANAGE,
+    "alga:extension/invoicing": INVOICE_MANUAL_CREATE,
+    "alga:extension/clients": CLIENT_READ,
+    "alga:extension/services": SERVICE_READ,
+}
+"""Which capability each interface of the guest's world needs; the others need none."""
 
 _PREFIX: Final = "cap:"
 _MAX_LENGTH: Final = 64
