@@ -33,7 +33,7 @@ class EntryReport:
             yield f"{what} expired at {self.not_after}: nothing new is trusted by it."
         elif self.state == "trusted" and self.not_after and self.not_after - now < SOON:
             yield f"{what} expires at {self.not_after}."
-        if self.state == "trusted" and not self.publishers:
+        if self.kind == "key" and self.state == "trusted" and not self.publishers:
             yield f"{what} may sign for every publisher; `publisher: NAME` before it restricts it."
 
 

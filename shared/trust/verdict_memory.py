@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from shared.clock import Clock
-from shared.errors import BundleUntrustedError, TrustBundleInvalidError
+from shared.errors import BundleUntrustedError
 from shared.trust.envelope import SignedSubject
 from shared.trust.trust_bundle import TrustBundle
 from shared.trust.trust_bundle_file import TrustBundleFile
@@ -60,7 +60,7 @@ class VerdictMemory:
         self._trust_bundle = trust_bundle
         self._clock = clock
         self._judged: OrderedDict[StoredSignature, _Judged] = OrderedDict()
-        self._told: TrustBundleInvalidError | None = None
+        self._told = ""
 
     async def verdict(
         self, signature: StoredSignature, fetch: FetchEnvelope
@@ -104,9 +104,10 @@ class VerdictMemory:
 
     def _current(self) -> TrustBundle:
         trust, error = self._trust_bundle.current(), self._trust_bundle.last_error
-        if error is not None and error is not self._told:
-            _log.error("trust bundle cannot be used; the last good one stays", why=error.message)
-        self._told = error
+        fault = error.message if error else ""
+        if fault and fault != self._told:  # each reading makes an error of its own
+            _log.error("trust bundle cannot be used; the last good one stays", why=fault)
+        self._told = fault
         return trust
 
 
