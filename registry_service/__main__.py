@@ -1,4 +1,7 @@
-"""`python -m registry_service [migrate]`: a registry until SIGTERM or SIGINT, or its schema."""
+"""`python -m registry_service [migrate | reseal]`.
+
+A registry until SIGTERM or SIGINT; or its schema brought up to date; or all secrets sealed anew.
+"""
 
 import asyncio
 import os
@@ -10,14 +13,17 @@ import structlog
 from registry_service.bootstrap import running
 from registry_service.postgres.connecting import DatabaseUnreachableError
 from registry_service.postgres.migrate import MigrationError, migrate
+from registry_service.sealing import reseal
+from registry_service.secrets_settings import ResealSettings
 from registry_service.settings import MigrationSettings, RegistrySettings
+from shared.clock import SystemClock
 from shared.errors import ExtensionError
 from shared.settings import SettingsInvalidError
 from shared.telemetry.logs import configure_logs
 
 EXIT_FAILED = 1
 EXIT_USAGE = 2
-USAGE = "usage: python -m registry_service [migrate]\n"
+USAGE = "usage: python -m registry_service [migrate | reseal]\n"
 
 _log = structlog.get_logger(__name__)
 
@@ -37,6 +43,15 @@ async def _migrate(settings: MigrationSettings) -> None:
     sys.stdout.write("".join(f"applied {name}\n" for name in applied) or "nothing to apply\n")
 
 
+async def _reseal(settings: ResealSettings) -> None:
+    done = await reseal(settings, SystemClock())
+    sys.stdout.write(
+        f"sealed anew: {done.resealed}, current already: {done.current}, failed: {done.failed}\n"
+    )
+    if done.failed:
+        sys.exit(EXIT_FAILED)  # their keys are still needed
+
+
 def main() -> None:
     """Runs a registry; exits with 2 when settings or usage are wrong, with 1 when it cannot."""
     try:
@@ -47,6 +62,9 @@ def main() -> None:
                 asyncio.run(_serve(settings))
             case ["migrate"]:
                 asyncio.run(_migrate(MigrationSettings.from_environment(os.environ)))
+            case ["reseal"]:
+                configure_logs(service="registry")
+                asyncio.run(_reseal(ResealSettings.from_environment(os.environ)))
             case _:
                 sys.stderr.write(USAGE)
                 sys.exit(EXIT_USAGE)

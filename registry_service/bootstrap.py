@@ -21,21 +21,20 @@ from registry_service.postgres.database import open_database
 from registry_service.postgres.install_store import PostgresInstallStore
 from registry_service.postgres.ledger_store import PostgresLedgerStore
 from registry_service.postgres.migrate import migrate
-from registry_service.postgres.record_store import PostgresRecordStore
 from registry_service.rpc.execution_log_servicer import ExecutionLogServicer
 from registry_service.rpc.install_servicer import InstallServicer
 from registry_service.rpc.registry_servicer import RegistryServicer
 from registry_service.rpc.roles import AUDIENCE, ROLES, SERVICES
-from registry_service.rpc.storage_servicer import StorageServicer
+from registry_service.sealing import open_cipher
 from registry_service.settings import RegistrySettings
-from registry_service.storage.model import StorageLimits
-from registry_service.storage.records import Records
+from registry_service.tenant_data import assemble_tenant_data
 from shared.bundles.open_store import open_bundle_store
 from shared.clock import Clock, SystemClock
 from shared.pb.registry.v1 import (
     execution_log_service_pb2_grpc,
     install_service_pb2_grpc,
     registry_service_pb2_grpc,
+    secrets_service_pb2_grpc,
     storage_service_pb2_grpc,
 )
 from shared.rpc.interceptors import ServerInterceptor
@@ -114,10 +113,11 @@ async def running(
             installs=Installs(store=install_store, catalog=catalog, gate=gate),
             resolver=Resolver(store=install_store, key=files.grant_key, clock=clock),
         )
-        storage_servicer = StorageServicer(  # type: ignore[abstract]  # still being built
-            records=Records(store=PostgresRecordStore(database=database), limits=StorageLimits()),
-            grants=grants,
+        cipher = await enter(open_cipher(settings, files.keyring))
+        tenant_data = assemble_tenant_data(
+            database=database, grants=grants, cipher=cipher, clock=clock
         )
+        await enter(tenant_data.sweeper.sweeping())
         log_servicer = ExecutionLogServicer(
             executions=Executions(store=PostgresLedgerStore(database=database), grants=grants)
         )
@@ -135,7 +135,11 @@ async def running(
                     ),
                     functools.partial(
                         storage_service_pb2_grpc.add_StorageServiceServicer_to_server,
-                        storage_servicer,
+                        tenant_data.storage_servicer,
+                    ),
+                    functools.partial(
+                        secrets_service_pb2_grpc.add_SecretsServiceServicer_to_server,
+                        tenant_data.secrets_servicer,
                     ),
                     functools.partial(
                         execution_log_service_pb2_grpc.add_ExecutionLogServiceServicer_to_server,

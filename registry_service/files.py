@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+from registry_service.secrets.keyring import KeyringFile
 from registry_service.settings import RegistrySettings
 from shared.clock import Clock
 from shared.errors import TrustBundleInvalidError
@@ -22,6 +24,7 @@ class RegistryFiles:
     grant_key: SigningKey
     service_keys: Mapping[str, VerifyingKey]
     trust_bundle: TrustBundleFile
+    keyring: KeyringFile | None
 
     @classmethod
     def read(cls, settings: RegistrySettings, clock: Clock) -> "RegistryFiles":
@@ -51,9 +54,12 @@ class RegistryFiles:
             settings.signing_trust_bundle,
             lambda path: TrustBundleFile(path=path, clock=clock),
         )
-        if grant_key is None or service_keys is None or trust_bundle is None:
+        keyring = None
+        if (path := settings.secrets_keyring_file) is not None:
+            keyring = read("secrets_keyring_file", path, partial(_keyring, clock=clock))
+        if faults or grant_key is None or service_keys is None or trust_bundle is None:
             raise SettingsInvalidError("\n".join(faults))
-        return cls(grant_key, service_keys, trust_bundle)
+        return cls(grant_key, service_keys, trust_bundle, keyring)
 
 
 def _signing_key(path: Path) -> SigningKey:
@@ -62,6 +68,10 @@ def _signing_key(path: Path) -> SigningKey:
         return SigningKey.from_pem(pem)
     except (TypeError, ValueError):  # the library's own words may quote the file
         raise ValueError("it is not an unencrypted Ed25519 private key (PKCS#8 PEM)") from None
+
+
+def _keyring(path: Path, *, clock: Clock) -> KeyringFile:
+    return KeyringFile(path=path, clock=clock)
 
 
 def _key_set(path: Path) -> Mapping[str, VerifyingKey]:

@@ -5,6 +5,7 @@ from typing import ClassVar, Literal
 
 from pydantic import Field, SecretStr
 
+from registry_service.secrets_settings import SecretsSettings
 from shared.bundles.s3_client import S3Credentials
 from shared.settings import Settings
 from shared.trust.verification import SigningPolicy
@@ -21,7 +22,7 @@ class MigrationSettings(Settings):
     )
 
 
-class RegistrySettings(Settings):
+class RegistrySettings(SecretsSettings):
     """Settings of `python -m registry_service`."""
 
     prefix: ClassVar[str] = "REGISTRY_"

@@ -11,4 +11,5 @@ pytest_plugins: list[str] = [
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
     "tests.fixtures.platform",
+    "tests.fixtures.vault",
 ]

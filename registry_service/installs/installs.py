@@ -151,9 +151,14 @@ class Installs:
         )
         return install
 
-    async def uninstall(self, tenant_id: TenantId, reference: ExtensionReference) -> bool:
-        """Removes an install with its grants, config and records; gives whether there was one."""
-        return await self._store.remove(tenant_id, reference)
+    async def uninstall(
+        self, tenant_id: TenantId, reference: ExtensionReference, *, keep_records: bool = False
+    ) -> bool:
+        """Removes an install with its grants, config, secrets and, unless they are kept, records.
+
+        Without an install it removes records that were kept. Gives whether anything was there.
+        """
+        return await self._store.remove(tenant_id, reference, keep_records=keep_records)
 
     async def find(self, tenant_id: TenantId, reference: ExtensionReference) -> TenantInstall:
         """The install, enabled or not.

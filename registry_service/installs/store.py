@@ -42,8 +42,19 @@ class InstallStore(Protocol):
         """
         ...
 
-    async def remove(self, tenant_id: TenantId, reference: ExtensionReference) -> bool:
-        """Removes an install with all that belongs to it; gives whether there was one."""
+    async def remove(
+        self, tenant_id: TenantId, reference: ExtensionReference, *, keep_records: bool
+    ) -> bool:
+        """Removes an install with all that belongs to it.
+
+        Args:
+            tenant_id: whose.
+            reference: which; or, for records that were kept, an entry that is not installed.
+            keep_records: whether its records wait for the tenant's next install of the extension.
+
+        Returns:
+            Whether there was an install, or records that were to be removed.
+        """
         ...
 
     async def find(

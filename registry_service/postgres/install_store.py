@@ -10,6 +10,7 @@ from registry_service.catalog.reference import ExtensionReference
 from registry_service.installs.model import InstallStatus, InstallTerms, TenantInstall
 from registry_service.postgres.catalog_store import endpoints_of
 from registry_service.postgres.database import Connection, Database
+from registry_service.postgres.record_store import forget_records
 from shared.errors import InstallNotFoundError
 from shared.identifiers import (
     InstallId,
@@ -85,16 +86,26 @@ class PostgresInstallStore:
 
         return await self._database.for_tenant(tenant_id, work, repeatable=True)
 
-    async def remove(self, tenant_id: TenantId, reference: ExtensionReference) -> bool:
-        """See `InstallStore.remove`. Records and subscriptions go with the row (cascade)."""
+    async def remove(
+        self, tenant_id: TenantId, reference: ExtensionReference, *, keep_records: bool
+    ) -> bool:
+        """See `InstallStore.remove`. What refers to the row goes with it (cascade)."""
 
         async def work(connection: Connection) -> bool:
             install_id = await _lock(connection, tenant_id, reference)
-            await connection.execute(
-                "delete from tenant_extension_install where tenant_id = $1 and id = $2",
+            registry_id = await connection.fetchval(
+                "delete from tenant_extension_install where tenant_id = $1 and id = $2 "
+                "returning registry_id",
                 tenant_id, install_id,
             )  # fmt: skip
-            return install_id is not None
+            if registry_id is None:  # records that an earlier removal kept
+                registry_id = await connection.fetchval(
+                    "select id from extension_registry "
+                    "where id = $1 or (publisher = $2 and name = $3)",
+                    reference.id, reference.publisher, reference.name,
+                )  # fmt: skip
+            forgot = not keep_records and await forget_records(connection, tenant_id, registry_id)
+            return install_id is not None or forgot
 
         return await self._database.for_tenant(tenant_id, work, repeatable=True)
 

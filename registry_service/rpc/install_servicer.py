@@ -15,6 +15,7 @@ from registry_service.rpc.conversion import (
     tenant_of,
     timestamp_of,
 )
+from registry_service.rpc.data_policy import keeps_records
 from shared.pb.registry.v1 import install_service_pb2 as pb
 from shared.pb.registry.v1 import install_service_pb2_grpc as pb_grpc
 
@@ -46,7 +47,9 @@ class InstallServicer(pb_grpc.InstallServiceServicer):
     ) -> pb.UninstallResponse:
         """Removes an install."""
         changed = await self._installs.uninstall(
-            tenant_of(request.tenant_id), ExtensionReference.parse(request.extension)
+            tenant_of(request.tenant_id),
+            ExtensionReference.parse(request.extension),
+            keep_records=keeps_records(request.data_policy),
         )
         return pb.UninstallResponse(changed=changed)
 

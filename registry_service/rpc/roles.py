@@ -10,8 +10,9 @@ AUDIENCE: Final = "registry"
 REGISTRY: Final = "extension.registry.v1.RegistryService"
 INSTALLS: Final = "extension.registry.v1.InstallService"
 STORAGE: Final = "extension.registry.v1.StorageService"
+SECRETS: Final = "extension.registry.v1.SecretsService"
 EXECUTION_LOG: Final = "extension.registry.v1.ExecutionLogService"
-SERVICES: Final = (REGISTRY, INSTALLS, STORAGE, EXECUTION_LOG)
+SERVICES: Final = (REGISTRY, INSTALLS, STORAGE, SECRETS, EXECUTION_LOG)
 
 _OPERATOR: Final = frozenset({ServiceRole.OPERATOR})
 _GATEWAY: Final = frozenset({ServiceRole.GATEWAY})
@@ -29,6 +30,10 @@ ROLES: Final[Roles] = {
     INSTALLS: _OPERATOR,
     f"/{INSTALLS}/ResolveInstall": _GATEWAY,
     STORAGE: _RUNNER,
+    f"/{STORAGE}/ExportEntries": _OPERATOR,
+    SECRETS: _OPERATOR,
+    f"/{SECRETS}/GetSecret": _RUNNER,
+    f"/{SECRETS}/ListSecretKeys": _RUNNER,
     f"/{EXECUTION_LOG}/RecordExecutions": _RUNNER,
     f"/{EXECUTION_LOG}/ListExecutions": _OPERATOR,
 }

@@ -22,6 +22,7 @@ TABLES = [
     "extension_quota_usage",
     "ext_storage_records",
     "ext_storage_usage",
+    "tenant_extension_install_secrets",
     "tenant_policy",
 ]
 VIEWS = ["tenant_install_detail"]
@@ -44,10 +45,13 @@ insert into extension_execution_log
      finished_at, status)
   values ($T, $T, $T, $T, $T, 'h', 'r', now(), now(), 'ok');
 insert into extension_quota_usage (tenant_id, registry_id, window_start) values ($T, $T, now());
-insert into ext_storage_records (tenant_id, install_id, namespace, key, revision, value)
-  values ($T, $T, 'n', 'k', 1, 'v');
-insert into ext_storage_usage (tenant_id, install_id, namespace, keys_count, bytes_used)
-  values ($T, $T, 'n', 1, 1);
+insert into ext_storage_records (tenant_id, registry_id, namespace, key, revision, value)
+  values ($T, '00000000-0000-0000-0000-000000000001', 'n', 'k', 1, 'v');
+insert into ext_storage_usage (tenant_id, registry_id, namespace, keys_count, bytes_used)
+  values ($T, '00000000-0000-0000-0000-000000000001', 'n', 1, 1);
+insert into tenant_extension_install_secrets
+    (tenant_id, install_id, key, version, ciphertext, algorithm, key_id)
+  values ($T, $T, 'k', 1, 'x', 'a', 'i');
 insert into tenant_policy (tenant_id, signing_policy, set_by, set_at)
   values ($T, 'require', '', now());
 """
@@ -204,6 +208,8 @@ async def test_the_hot_functions_leave_no_tenant_behind(connection: Connection) 
     for call in (
         "select * from resolve_install($1, $1, '', '')",
         "select * from storage_get($1, $1, 'n', 'k')",
+        "select * from storage_list($1, $1, 'n', '', '', null, 9)",
+        "select * from secret_get($1, $1, 'k')",
     ):
         assert len(await connection.fetch(call, tenant)) == 1
         assert await count(connection, "tenant_extension_install") == 0
@@ -211,9 +217,11 @@ async def test_the_hot_functions_leave_no_tenant_behind(connection: Connection) 
     for call in (
         "select * from resolve_install($1, $2, '', '')",
         "select * from storage_get($1, $2, 'n', 'k')",
+        "select * from storage_list($1, $2, 'n', '', '', null, 9)",
+        "select * from secret_get($1, $2, 'k')",
     ):
         assert not await connection.fetch(call, tenant, other)
-    put = "select outcome from storage_put($1, $2, 'n', 'k', 'x', null, 9, 9, 9)"
+    put = "select outcome from storage_put($1, $2, 'n', '{k}', '{x}', '{null}', '{null}', 9, 9, 9)"
     assert await connection.fetchval(put, tenant, other) == "install_gone"
     delete = "select outcome from storage_delete($1, $2, 'n', 'k', null)"
     assert await connection.fetchval(delete, tenant, other) == "install_gone"

@@ -2,16 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any
 from uuid import uuid4
 
 import pytest
 
 from registry_service.postgres.database import open_database
 from registry_service.postgres.record_store import PostgresRecordStore
-from registry_service.storage.model import StorageLimits
+from registry_service.storage.model import RecordWrite, StorageLimits
 from shared.clock import SystemClock
 from shared.errors import (
     ArgumentInvalidError,
@@ -26,59 +24,10 @@ from shared.errors import (
 from shared.identifiers import InstallId, TenantId
 from shared.pb.registry.v1 import install_service_pb2
 from shared.pb.registry.v1 import storage_service_pb2 as pb
-from shared.tokens.invocation_grant import (
-    ROLE,
-    InvocationGrant,
-    InvocationGrantVerifier,
-    issue_grant,
-)
-from shared.tokens.keys import SigningKey, VerifyingKey
 from shared.tokens.service_token import ServiceRole
+from tests.fixtures.grant_holders import Holder
 from tests.fixtures.postgres import TestDatabase
 from tests.fixtures.registry import RegistryUnderTest, new_signing_key, new_tenant
-
-
-@dataclass(frozen=True, slots=True)
-class Holder:
-    """Who holds a grant for an install."""
-
-    registry: RegistryUnderTest
-    grant_token: str
-
-    @property
-    def grant(self) -> InvocationGrant:
-        key = self.registry.home.grant_key
-        keys = {key.key_id: VerifyingKey(key.private.public_key(), ROLE)}
-        return InvocationGrantVerifier(keys=keys, clock=SystemClock()).verify(self.grant_token)
-
-    def with_grant(self, key: SigningKey | None = None, **changed: Any) -> "Holder":
-        token = issue_grant(replace(self.grant, **changed), key or self.registry.home.grant_key)
-        return Holder(self.registry, token)
-
-    async def call(self, method: Any, request: Any) -> Any:
-        return await self.registry.call(
-            method, request, role=ServiceRole.RUNNER, grant=self.grant_token
-        )
-
-    async def get(self, key: str, namespace: str = "n") -> Any:
-        request = pb.GetEntryRequest(namespace=namespace, key=key)
-        return (await self.call(self.registry.storage.GetEntry, request)).entry
-
-    async def put(
-        self, key: str, value: bytes, namespace: str = "n", if_revision: int | None = None
-    ) -> Any:
-        request = pb.PutEntryRequest(
-            namespace=namespace, key=key, value=value, if_revision=if_revision
-        )
-        return (await self.call(self.registry.storage.PutEntry, request)).entry
-
-    async def delete(self, key: str, if_revision: int | None = None) -> None:
-        request = pb.DeleteEntryRequest(namespace="n", key=key, if_revision=if_revision)
-        await self.call(self.registry.storage.DeleteEntry, request)
-
-    async def list(self, namespace: str = "n", **page: Any) -> Any:
-        request = pb.ListEntriesRequest(namespace=namespace, **page)
-        return await self.call(self.registry.storage.ListEntries, request)
 
 
 @pytest.fixture(scope="module")
@@ -161,16 +110,16 @@ async def test_pages_show_every_record_once_in_key_order(holder: Holder) -> None
     for size in (0, 1, 7, 55, 100):
         found, token = [], ""
         while True:
-            page = await holder.list(page_size=size, page_token=token)
+            page = await holder.page(page_size=size, page_token=token)
             assert 0 < len(page.entries) <= (size or 25)
             found += [entry.key for entry in page.entries]
             token = page.next_page_token
             if not token:
                 break
         assert found == sorted(keys)
-    assert not (await holder.list("empty")).entries
+    assert not (await holder.page("empty")).entries
     with pytest.raises(ArgumentInvalidError):
-        await holder.list(page_size=101)
+        await holder.page(page_size=101)
 
 
 async def test_a_page_token_is_good_for_its_own_listing_only(
@@ -178,16 +127,16 @@ async def test_a_page_token_is_good_for_its_own_listing_only(
 ) -> None:
     for number in range(3):
         await holder.put(f"k{number}", b"")
-    token = (await holder.list(page_size=1)).next_page_token
+    token = (await holder.page(page_size=1)).next_page_token
     other = new_tenant()
     await registry.install(other, extension)
     foreign = Holder(registry, (await registry.resolve(other, extension)).invocation_grant)
     for wrong in (
-        holder.list("other", page_token=token),
-        foreign.list(page_token=token),
-        holder.list(page_token=token[:-2]),
-        holder.list(page_token="!!"),
-        holder.list(page_token="A" * 5000),
+        holder.page("other", page_token=token),
+        foreign.page(page_token=token),
+        holder.page(page_token=token[:-2]),
+        holder.page(page_token="!!"),
+        holder.page(page_token="A" * 5000),
     ):
         with pytest.raises(PageTokenInvalidError):
             await wrong
@@ -209,7 +158,7 @@ async def test_two_installs_share_nothing(
             await foreign.get("k")
         with pytest.raises(StorageEntryNotFoundError):
             await foreign.delete("k")
-        assert not (await foreign.list()).entries
+        assert not (await foreign.page()).entries
         assert (await foreign.put("k", b"own", if_revision=0)).revision == 1
     assert (await holder.get("k")).value == b"secret"
 
@@ -238,7 +187,7 @@ async def test_without_a_good_grant_nothing_is_written(
 ) -> None:
     with pytest.raises(refused):
         await spoil(holder).put("k", b"x")
-    assert not (await holder.list()).entries
+    assert not (await holder.page()).entries
 
 
 async def test_only_a_runner_may_ask(holder: Holder) -> None:
@@ -261,10 +210,10 @@ async def test_uninstalling_removes_the_records(holder: Holder, extension: str) 
         await holder.put("k", b"x")
     with pytest.raises(InvocationGrantInvalidError, match="gone"):
         await holder.delete("k")
-    assert not (await holder.list()).entries
+    assert not (await holder.page()).entries
     await holder.registry.install(holder.grant.tenant_id, extension)
     again = await holder.registry.resolve(holder.grant.tenant_id, extension)
-    assert not (await Holder(holder.registry, again.invocation_grant).list()).entries
+    assert not (await Holder(holder.registry, again.invocation_grant).page()).entries
 
 
 async def test_limits_hold_under_concurrent_writers(database: TestDatabase, holder: Holder) -> None:
@@ -277,29 +226,31 @@ async def test_limits_hold_under_concurrent_writers(database: TestDatabase, hold
 
         async def put(namespace: str, key: str, size: int) -> int:
             try:
-                await store.put(
-                    tenant, install, namespace, key, bytes(size), if_revision=None, limits=limits
-                )
+                write = RecordWrite(key=key, value=bytes(size))
+                await store.put(tenant, install, namespace, [write], limits=limits)
             except StorageLimitExceededError:
                 return 0
             return 1
 
         async def used() -> int:
             pages = [
-                await store.list_records(tenant, install, f"n{number}", after_key="", limit=100)
+                await store.list_records(
+                    tenant, install, f"n{number}", after_key="", key_prefix="", limit=100
+                )
                 for number in range(40)
             ]
             return sum(len(record.value) for page in pages for record in page)
 
         assert sum(await asyncio.gather(*(put("n0", f"k{n}", 1) for n in range(20)))) == 5
         assert sum(await asyncio.gather(*(put(f"n{n}", "k", 1) for n in range(1, 20)))) == 2
-        assert await put("n0", "k0", 1000) == 0
-        fits = await asyncio.gather(*(put("n0", f"k{n}", 300) for n in range(5)))
+        keys = await holder.keys("n0")
+        assert await put("n0", keys[0], 1000) == 0
+        fits = await asyncio.gather(*(put("n0", key, 300) for key in keys))
         assert sum(fits) == 3
         assert await used() <= 1000
-        stored = [n for n in range(5) if fits[n]]
-        assert await put("n0", f"k{stored[0]}", 1) == 1  # shrinking makes room
-        assert await put("n0", f"k{stored[1]}", 350) == 1
+        stored = [key for key, fit in zip(keys, fits, strict=True) if fit]
+        assert await put("n0", stored[0], 1) == 1  # shrinking makes room
+        assert await put("n0", stored[1], 350) == 1
         names = [n for n in range(1, 20) if await store.get(tenant, install, f"n{n}", "k")]
         await store.delete(tenant, install, f"n{names[0]}", "k", if_revision=None)
         assert await put("n39", "k", 1) == 1  # an empty namespace is none
