@@ -9,6 +9,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from gateway_shim.endpoint_match import Endpoint, EndpointMatcher
 from gateway_shim.resolve import ResolvedInstall
 from shared.errors import (
+    BundleStoreUnavailableError,
+    BundleUntrustedError,
     DeadlineExceededError,
     InstallNotFoundError,
     InternalError,
@@ -24,6 +26,13 @@ from shared.tokens.service_token import ServiceTokenSource
 SERVICE = "extension.registry.v1.InstallService"
 AUDIENCE = "registry"
 MAX_MATCHERS = 2048
+_TOLD = (
+    BundleStoreUnavailableError,
+    BundleUntrustedError,
+    DeadlineExceededError,
+    RegistryUnavailableError,
+)
+"""What a caller of the gateway learns as it is; the rest is between us and the registry."""
 
 _log = structlog.get_logger(__name__)
 
@@ -44,6 +53,8 @@ class RegistryClient:
         """The tenant's active install, or None.
 
         Raises:
+            BundleUntrustedError: its version is not trusted any more.
+            BundleStoreUnavailableError: nobody can say now whether it is.
             RegistryUnavailableError: it cannot be asked now.
             DeadlineExceededError: it took too long.
         """
@@ -57,7 +68,7 @@ class RegistryClient:
             error = to_error(failed, RegistryUnavailableError)
             if isinstance(error, InstallNotFoundError):
                 return None
-            if isinstance(error, RegistryUnavailableError | DeadlineExceededError):
+            if isinstance(error, _TOLD):
                 raise error from None
             # What the registry thinks of the gateway is no answer to the gateway's caller.
             _log.error("resolve refused", reason=error.reason)

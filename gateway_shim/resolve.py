@@ -40,6 +40,8 @@ class InstallSource(Protocol):
         """The tenant's active install, or None.
 
         Raises:
+            BundleUntrustedError, BundleStoreUnavailableError: its version is not trusted any more,
+                or nobody can say now whether it is.
             RegistryUnavailableError: it cannot be asked now.
             DeadlineExceededError: it took too long.
         """
@@ -78,6 +80,7 @@ class Resolver:
 
         Raises:
             ExtensionNotAvailableError: the tenant has no such install, or it is disabled.
+            BundleUntrustedError, BundleStoreUnavailableError: as `InstallSource`.
             RegistryUnavailableError: the registry cannot be asked now.
             DeadlineExceededError: the registry took too long.
         """
