@@ -22,6 +22,7 @@ from gateway_shim.registry_client import RegistryClient
 from gateway_shim.resolve import Resolver
 from gateway_shim.runner_client import RunnerClient
 from gateway_shim.settings import MIB, GatewaySettings
+from shared.background import background
 from shared.clock import Clock, SystemClock
 from shared.rpc.channel import open_channel
 from shared.tokens.keys import SigningKey
@@ -89,14 +90,16 @@ async def running(
             channel=runner_channel,
             tokens=ServiceTokenSource(key=key, audience=runner_client.AUDIENCE, clock=clock),
         )
+        resolver = Resolver(
+            source=installs,
+            cache_seconds=settings.resolve_cache_ms / 1000,
+            clock=clock,
+            metrics=metrics,
+        )
+        await stack.enter_async_context(background(installs.follow_changes(resolver.forget)))
         invoke = Invoke(
             identity=Identity(keys=keys, rules=_token_rules(settings), clock=clock),
-            resolver=Resolver(
-                source=installs,
-                cache_seconds=settings.resolve_cache_ms / 1000,
-                clock=clock,
-                metrics=metrics,
-            ),
+            resolver=resolver,
             dispatcher=Dispatcher(
                 runners=runners,
                 timeout_seconds=settings.timeout_ms / 1000,

@@ -4,7 +4,7 @@ Nothing is spent on a request before the step that could refuse it, and every st
 reason.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 from starlette.types import Receive, Scope, Send
@@ -24,6 +24,7 @@ from shared.errors import (
     ArgumentInvalidError,
     ExtensionError,
     InternalError,
+    InvocationGrantRevokedError,
     PayloadTooLargeError,
     RequestTimedOutError,
 )
@@ -107,9 +108,19 @@ class Invoke:
         )
         request = GuestRequest(endpoint.method, target.url, passed, body)
         async with CancelledByClient(receive):
-            response = await self._dispatcher.dispatch(
-                Invocation(request, install, caller, request_id)
-            )
+            try:
+                response = await self._dispatcher.dispatch(
+                    Invocation(request, install, caller, request_id)
+                )
+            except InvocationGrantRevokedError:
+                # it changed since it was resolved, and a runner knew first: no guest has started
+                self._resolver.forget_grant(caller.tenant_id, target.extension, install)
+                install = await self._resolver.resolve(caller.tenant_id, target.extension)
+                endpoint = install.matcher.match(method, target.path)
+                request = replace(request, method=endpoint.method)
+                response = await self._dispatcher.dispatch(
+                    Invocation(request, install, caller, request_id)
+                )
         return respond(response, request_id=request_id, max_body_bytes=self._limits.max_bytes)
 
 

@@ -1,5 +1,7 @@
 """The registry over gRPC, as far as a gateway needs it."""
 
+import uuid
+from collections.abc import Callable
 from datetime import UTC
 
 import structlog
@@ -15,10 +17,13 @@ from shared.errors import (
     InstallNotFoundError,
     InternalError,
     RegistryUnavailableError,
+    VersionQuarantinedError,
 )
-from shared.identifiers import TenantId
+from shared.identifiers import InstallId, TenantId, VersionId
+from shared.install_changes import Change
 from shared.pb.registry.v1 import install_service_pb2 as pb
 from shared.pb.registry.v1 import install_service_pb2_grpc as rpc
+from shared.rpc.install_watch import follow_changes
 from shared.rpc.metadata import call_metadata
 from shared.rpc.status import to_error
 from shared.tokens.service_token import ServiceTokenSource
@@ -43,6 +48,7 @@ class RegistryClient:
     def __init__(
         self, *, channel: aio.Channel, tokens: ServiceTokenSource, timeout_seconds: float
     ) -> None:
+        self._channel = channel
         self._stub = rpc.InstallServiceStub(channel)
         self._health = health_pb2_grpc.HealthStub(channel)
         self._tokens = tokens
@@ -66,7 +72,7 @@ class RegistryClient:
             )
         except aio.AioRpcError as failed:
             error = to_error(failed, RegistryUnavailableError)
-            if isinstance(error, InstallNotFoundError):
+            if isinstance(error, InstallNotFoundError | VersionQuarantinedError):
                 return None
             if isinstance(error, _TOLD):
                 raise error from None
@@ -74,12 +80,17 @@ class RegistryClient:
             _log.error("resolve refused", reason=error.reason)
             raise InternalError from None
         return ResolvedInstall(
-            version_id=answer.install.version_id,
+            install_id=InstallId(uuid.UUID(answer.install.install_id)),
+            version_id=VersionId(uuid.UUID(answer.install.version_id)),
             matcher=self._matcher(answer),
             config_json=answer.install.config_json,
             invocation_grant=answer.invocation_grant,
             grant_expires_at=answer.grant_expires_at.ToDatetime(tzinfo=UTC),
         )
+
+    async def follow_changes(self, told: Callable[[Change], None]) -> None:
+        """Tells what the registry says to have changed, until it is cancelled."""
+        await follow_changes(self._channel, self._tokens, told)
 
     async def is_reachable(self, timeout_seconds: float) -> bool:
         """Whether the registry says that it is serving."""

@@ -1,10 +1,12 @@
 """Which install serves a call: asked of the registry once, then remembered for a few seconds.
 
-A burst of first calls asks once. That an install is missing is remembered too, for a second at
-most and apart from the rest, so that guessing names cannot push out what is in use.
+A burst of first calls asks once. What the registry tells to have changed is forgotten at once. That
+an install is missing is remembered too, for a second at most and apart from the rest, so that
+guessing names cannot push out what is in use.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol, TypeVar
@@ -13,7 +15,8 @@ from gateway_shim.endpoint_match import EndpointMatcher
 from gateway_shim.metrics import GatewayMetrics
 from shared.clock import Clock
 from shared.errors import ExtensionNotAvailableError
-from shared.identifiers import TenantId
+from shared.identifiers import InstallId, TenantId, VersionId
+from shared.install_changes import Change, InstallChange, Resync, VersionChange
 
 MAX_RESOLVED = 10_000
 MAX_MISSING = 2_000
@@ -26,7 +29,8 @@ GRANT_MARGIN_SECONDS = 5.0
 class ResolvedInstall:
     """What is needed to call one install: where it may go, and under which grant."""
 
-    version_id: str
+    install_id: InstallId
+    version_id: VersionId
     matcher: EndpointMatcher
     config_json: str
     invocation_grant: str
@@ -96,7 +100,6 @@ class Resolver:
             self._metrics.resolved("asked")
             asking = asyncio.get_running_loop().create_task(self._ask(key))
             self._asking[key] = asking
-            asking.add_done_callback(lambda _: self._asking.pop(key, None))
         else:
             self._metrics.resolved("joined")
         install = await asyncio.shield(asking)  # a caller that leaves takes no other's answer away
@@ -104,19 +107,59 @@ class Resolver:
             raise ExtensionNotAvailableError
         return install
 
+    def forget(self, change: Change) -> None:
+        """Forgets what a change made wrong; also what is being asked now, for those who come later.
+
+        It looks at all that is remembered: changes are rare beside calls.
+        """
+        match change:
+            case Resync():
+                self._resolved.clear()
+                self._missing.clear()
+                self._asking.clear()
+            case InstallChange():
+                self._drop(lambda install: install.install_id == change.install_id)
+                # names that were missing may be names of this install
+                tenant_id = change.tenant_id
+                self._missing = {k: v for k, v in self._missing.items() if k[0] != tenant_id}
+                self._asking = {k: v for k, v in self._asking.items() if k[0] != tenant_id}
+            case VersionChange():
+                self._drop(lambda install: install.version_id == change.version_id)
+                self._missing.clear()
+                self._asking.clear()
+
+    def forget_grant(self, tenant_id: TenantId, extension: str, install: ResolvedInstall) -> None:
+        """Forgets an install whose grant a runner called void, unless it was resolved anew."""
+        key = (tenant_id, extension)
+        if (found := self._resolved.get(key)) and found[0] is install:
+            del self._resolved[key]
+
+    def _drop(self, is_stale: Callable[[ResolvedInstall], bool]) -> None:
+        for key in [key for key, (install, _) in self._resolved.items() if is_stale(install)]:
+            del self._resolved[key]
+
     async def _ask(self, key: _Key) -> ResolvedInstall | None:
-        install = await self._source.resolve_install(*key)
+        try:
+            install = await self._source.resolve_install(*key)
+        finally:
+            is_fresh = self._asking.get(key) is asyncio.current_task()
+            if is_fresh:
+                del self._asking[key]
+        if is_fresh:
+            self._keep(key, install)
+        return install
+
+    def _keep(self, key: _Key, install: ResolvedInstall | None) -> None:
         now = self._clock.monotonic()
         if install is None:
             self._resolved.pop(key, None)
             _remember(
                 self._missing, key, now + min(self._cache_seconds, MAX_MISSING_SECONDS), MAX_MISSING
             )
-            return None
+            return
         left = (install.grant_expires_at - self._clock.now()).total_seconds()
         until = now + min(self._cache_seconds, left - GRANT_MARGIN_SECONDS)
         _remember(self._resolved, key, (install, until), MAX_RESOLVED)
-        return install
 
 
 def _remember(memory: dict[_Key, _Value], key: _Key, value: _Value, limit: int) -> None:

@@ -20,6 +20,7 @@ from shared.errors import (
     GuestTrappedError,
     InternalError,
     InvocationGrantInvalidError,
+    InvocationGrantRevokedError,
     PayloadTooLargeError,
     RunnerDrainingError,
     RunnerSaturatedError,
@@ -46,6 +47,7 @@ _TOLD = (
     ContentHashMismatchError,
     DeadlineExceededError,
     InvocationGrantInvalidError,
+    InvocationGrantRevokedError,
     PayloadTooLargeError,
     RunnerUnavailableError,
 )

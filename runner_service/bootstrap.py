@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from runner_service.admission.admission import Admission
 from runner_service.backends.backends import Backends
 from runner_service.backends.loop_bridge import LoopBridge
+from runner_service.backends.remembered_secrets import RememberedSecrets
 from runner_service.bundle_cache.artefacts import Artefacts
 from runner_service.bundle_cache.bundle_cache import BundleCache
 from runner_service.bundle_cache.bundle_trust import BundleTrust
@@ -32,17 +33,23 @@ from runner_service.metrics import (
     ReportMetrics,
 )
 from runner_service.reporting.registry_reporter import RegistryReporter
+from runner_service.revocations import Revocations
 from runner_service.rpc.conversion import CallReader
 from runner_service.rpc.registry_execution_log import RegistryExecutionLog
+from runner_service.rpc.registry_secrets import REPEATABLE as SECRETS_REPEATABLE
+from runner_service.rpc.registry_secrets import SERVICE as SECRETS_SERVICE
+from runner_service.rpc.registry_secrets import RegistrySecrets
 from runner_service.rpc.registry_storage import REPEATABLE, RegistryStorage
 from runner_service.rpc.registry_storage import SERVICE as STORAGE_SERVICE
 from runner_service.rpc.runner_servicer import AUDIENCE, ROLES, SERVICE, RunnerServicer
 from runner_service.settings import MIB, RunnerSettings
+from shared.background import background
 from shared.bundles.open_store import open_bundle_store
 from shared.clock import Clock, SystemClock
 from shared.component_compiler import ComponentCompiler, compiler_command
 from shared.pb.runner.v1 import runner_service_pb2_grpc as pb_grpc
 from shared.rpc.channel import open_channel
+from shared.rpc.install_watch import follow_changes
 from shared.rpc.interceptors import ServerInterceptor
 from shared.rpc.server import serving
 from shared.telemetry.metrics import RpcMetrics, metrics_port
@@ -82,6 +89,11 @@ async def running(settings: RunnerSettings, *, clock: Clock | None = None) -> As
         )
         channel = await enter(
             open_channel(settings.registry_target, service=STORAGE_SERVICE, repeatable=REPEATABLE)
+        )
+        secrets_channel = await enter(
+            open_channel(
+                settings.registry_target, service=SECRETS_SERVICE, repeatable=SECRETS_REPEATABLE
+            )
         )
         tokens = ServiceTokenSource(key=files.service_key, audience=REGISTRY_AUDIENCE, clock=clock)
         reporter = RegistryReporter(
@@ -128,8 +140,11 @@ async def running(settings: RunnerSettings, *, clock: Clock | None = None) -> As
             limits=settings.admission_limits(), metrics=AdmissionMetrics(registry)
         )
         drain = Drain(admission)
+        revocations = Revocations(clock=clock)
+        await enter(background(follow_changes(channel, tokens, revocations.note)))
         executions = Executions(
             grants=InvocationGrantVerifier(keys=files.grant_keys, clock=clock),
+            revocations=revocations,
             admission=admission,
             bundles=bundles,
             engine=engine,
@@ -138,6 +153,10 @@ async def running(settings: RunnerSettings, *, clock: Clock | None = None) -> As
                 Backends(
                     bridge=LoopBridge(loop=asyncio.get_running_loop(), clock=clock),
                     storage=RegistryStorage(channel=channel, tokens=tokens),
+                    secrets=RememberedSecrets(
+                        backend=RegistrySecrets(channel=secrets_channel, tokens=tokens),
+                        clock=clock,
+                    ),
                 )
             ),
             conclusion=Conclusion(

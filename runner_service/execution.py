@@ -17,6 +17,7 @@ from runner_service.capabilities.capabilities import CapabilityTable
 from runner_service.conclusion import Conclusion
 from runner_service.engine import CompiledComponent, Engine, GuestRun, InvocationLimits
 from runner_service.invocation import Call, Execution, Invocation
+from runner_service.revocations import Revocations
 from shared.clock import Clock
 from shared.errors import (
     ComponentInvalidError,
@@ -57,6 +58,7 @@ class Executions:
         self,
         *,
         grants: InvocationGrantVerifier,
+        revocations: Revocations,
         admission: Admission,
         bundles: BundleCache,
         engine: Engine,
@@ -67,6 +69,7 @@ class Executions:
         limits: ExecutionLimits,
     ) -> None:
         self._grants = grants
+        self._revocations = revocations
         self._admission = admission
         self._bundles = bundles
         self._engine = engine
@@ -93,6 +96,7 @@ class Executions:
         Raises:
             InvocationGrantInvalidError: the grant is not the registry's, expired, or for another
                 config.
+            InvocationGrantRevokedError: the install or its version changed since it was issued.
             RunnerDrainingError, RunnerSaturatedError: there is no room.
             DeadlineExceededError: the caller's time was over before the guest could start.
             BundleUnavailableError, BundleUntrustedError, ContentHashMismatchError,
@@ -100,10 +104,12 @@ class Executions:
         """
         received = self._clock.monotonic()
         grant = self._grants.verify(call.invocation_grant)
+        self._revocations.require_valid(grant)
         _require_granted_config(call, grant)
         async with self._admission.slot(grant.tenant_id):
             loaded = await self._bundles.component(grant)
             invocation = self._invocation(call, grant, received, seconds_left)
+            self._revocations.require_valid(grant)  # it may have waited long for its turn
             await starting()
             return await _to_its_end(self._run(invocation, loaded, received))
 
@@ -113,6 +119,7 @@ class Executions:
         Raises: as `execute`.
         """
         grant = self._grants.verify(invocation_grant)
+        self._revocations.require_valid(grant)
         async with self._admission.slot(grant.tenant_id):
             return (await self._bundles.component(grant)).cold
 
