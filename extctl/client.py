@@ -10,7 +10,10 @@ from typing import Final, TypeVar
 import grpc
 
 from extctl.dev_stack.keys import load_signing_key
+from extctl.owner_key import OwnerKey
+from extctl.publisher_client import PublisherClient
 from extctl.records import Execution, Install, PublishedVersion, UploadedBundle
+from extctl.registry_calls import RegistryCalls
 from extctl.stack_file import StackFile
 from shared.clock import Clock
 from shared.errors import RegistryEntryNotFoundError, RegistryUnavailableError
@@ -26,6 +29,7 @@ from shared.pb.type.v1 import bundle_pb2
 from shared.rpc.channel import open_channel
 from shared.rpc.metadata import Metadata, call_metadata
 from shared.rpc.status import to_error
+from shared.tokens.publisher_proof import PublisherAction
 from shared.tokens.service_token import ServiceTokenSource
 
 AUDIENCE: Final = "registry"
@@ -40,6 +44,7 @@ class RegistryClient:
     """The registry's RPCs that commands need; each raises the `ExtensionError` that it was told."""
 
     def __init__(self, *, channel: grpc.aio.Channel, tokens: ServiceTokenSource) -> None:
+        self.publishers = PublisherClient(RegistryCalls(channel=channel, tokens=tokens))
         self._tokens = tokens
         self._registry = registry_grpc.RegistryServiceStub(channel)
         self._installs = install_grpc.InstallServiceStub(channel)
@@ -60,13 +65,20 @@ class RegistryClient:
         return len((await self._call(self._registry.ListRegistryEntries, request)).entries)
 
     async def create_entry(
-        self, *, publisher: str, name: str, display_name: str = "", description: str = ""
+        self,
+        *,
+        publisher: str,
+        name: str,
+        owner: OwnerKey,
+        display_name: str = "",
+        description: str = "",
     ) -> None:
-        """Creates the registry entry."""
+        """Creates the registry entry, as this owner of the publisher."""
         request = registry_pb.CreateRegistryEntryRequest(
             publisher=publisher, name=name, display_name=display_name, description=description
         )
-        await self._call(self._registry.CreateRegistryEntry, request)
+        proof = owner.prove(publisher, PublisherAction.CREATE_ENTRY, f"{publisher}.{name}")
+        await self._call(self._registry.CreateRegistryEntry, request, proof=proof)
 
     async def upload(
         self, bundle: bytes, content_hash: ContentHash, *, sent: Callable[[int], None]
@@ -87,13 +99,20 @@ class RegistryClient:
         )
 
     async def add_version(
-        self, extension: str, content_hash: ContentHash, envelope: bytes
+        self,
+        publisher: str,
+        name: str,
+        content_hash: ContentHash,
+        *,
+        owner: OwnerKey,
+        envelope: bytes,
     ) -> PublishedVersion:
         """Publishes an uploaded bundle; an empty envelope means that it is not signed."""
         request = registry_pb.AddVersionRequest(
-            extension=extension, content_hash=content_hash, signature_envelope=envelope
+            extension=f"{publisher}.{name}", content_hash=content_hash, signature_envelope=envelope
         )
-        return _published(await self._call(self._registry.AddVersion, request))
+        proof = owner.prove(publisher, PublisherAction.ADD_VERSION, content_hash)
+        return _published(await self._call(self._registry.AddVersion, request, proof=proof))
 
     async def install(
         self,
@@ -165,14 +184,16 @@ class RegistryClient:
         told = await self._call(self._log.ListExecutions, request)
         return [_execution(execution) for execution in told.executions]
 
-    async def _call(self, method: Callable[..., Awaitable[Answer]], request: object) -> Answer:
+    async def _call(
+        self, method: Callable[..., Awaitable[Answer]], request: object, *, proof: str = ""
+    ) -> Answer:
         try:
-            return await method(request, metadata=self._metadata(), timeout=CALL_SECONDS)
+            return await method(request, metadata=self._metadata(proof), timeout=CALL_SECONDS)
         except grpc.RpcError as failed:
             raise to_error(failed, RegistryUnavailableError) from None
 
-    def _metadata(self) -> Metadata:
-        return call_metadata(token=self._tokens.token())
+    def _metadata(self, proof: str) -> Metadata:
+        return call_metadata(token=self._tokens.token(), publisher_proof=proof)
 
 
 @asynccontextmanager

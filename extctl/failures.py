@@ -74,6 +74,13 @@ HINTS: Mapping[str, str] = {
     'or write it as "1.2.*" for the next patch, and publish again.',
     "REGISTRY_ENTRY_NOT_FOUND": "Extensions are named publisher.name; `extctl publish` creates "
     "what is missing.",
+    "PUBLISHER_NOT_FOUND": "Register it with its first owner's key: `extctl publisher create NAME "
+    "--owner-key PEM`.",
+    "PUBLISHER_NOT_OWNED": "Name an owner's key with --owner-key; `extctl publisher show NAME` "
+    "lists the owners.",
+    "PUBLISHER_EXISTS": "`extctl publisher show NAME` lists its owners; one of them can add you.",
+    "LAST_OWNER": "Add another owner first: `extctl publisher add-owner`.",
+    "TRANSFER_NOT_FOUND": "An owner of the present publisher offers it: `extctl publisher offer`.",
     "VERSION_NOT_FOUND": "Publish that version first, or leave --version out for the latest one.",
     "INSTALL_NOT_FOUND": "Install it for this tenant first: `extctl install`.",
     "INSTALL_EXISTS": "Move the install to the other version with `extctl update`.",

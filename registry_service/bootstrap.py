@@ -8,22 +8,18 @@ from dataclasses import dataclass
 import structlog
 from prometheus_client import CollectorRegistry
 
-from registry_service.catalog.bundles import Bundles
-from registry_service.catalog.catalog import Catalog
-from registry_service.catalog.publish import Publisher
+from registry_service.assembly import assemble_catalogue
 from registry_service.catalog.signing import SignatureGate
 from registry_service.files import RegistryFiles
 from registry_service.installs.installs import Installs
 from registry_service.installs.resolution import Resolver
 from registry_service.ledger.executions import Executions
-from registry_service.postgres.catalog_store import PostgresCatalogStore
 from registry_service.postgres.database import open_database
 from registry_service.postgres.install_store import PostgresInstallStore
 from registry_service.postgres.ledger_store import PostgresLedgerStore
 from registry_service.postgres.migrate import migrate
 from registry_service.rpc.execution_log_servicer import ExecutionLogServicer
 from registry_service.rpc.install_servicer import InstallServicer
-from registry_service.rpc.registry_servicer import RegistryServicer
 from registry_service.rpc.roles import AUDIENCE, ROLES, SERVICES
 from registry_service.sealing import open_cipher
 from registry_service.settings import RegistrySettings
@@ -33,6 +29,7 @@ from shared.clock import Clock, SystemClock
 from shared.pb.registry.v1 import (
     execution_log_service_pb2_grpc,
     install_service_pb2_grpc,
+    publisher_service_pb2_grpc,
     registry_service_pb2_grpc,
     secrets_service_pb2_grpc,
     storage_service_pb2_grpc,
@@ -100,17 +97,10 @@ async def running(
         gate = SignatureGate(
             store=objects, trust=files.trust_bundle, policy=settings.signing_policy, clock=clock
         )
-        catalog_store = PostgresCatalogStore(database=database)
+        catalogue = assemble_catalogue(database=database, objects=objects, gate=gate, clock=clock)
         install_store = PostgresInstallStore(database=database)
-        catalog = Catalog(store=catalog_store)
-        bundles = Bundles(store=objects)
-        registry_servicer = RegistryServicer(  # type: ignore[abstract]  # still being built
-            catalog=catalog,
-            bundles=bundles,
-            publisher=Publisher(catalog=catalog_store, bundles=bundles, objects=objects, gate=gate),
-        )
         install_servicer = InstallServicer(  # type: ignore[abstract]  # still being built
-            installs=Installs(store=install_store, catalog=catalog, gate=gate),
+            installs=Installs(store=install_store, catalog=catalogue.catalog, gate=gate),
             resolver=Resolver(store=install_store, key=files.grant_key, clock=clock),
         )
         cipher = await enter(open_cipher(settings, files.keyring))
@@ -127,7 +117,11 @@ async def running(
                 register=[
                     functools.partial(
                         registry_service_pb2_grpc.add_RegistryServiceServicer_to_server,
-                        registry_servicer,
+                        catalogue.registry_servicer,
+                    ),
+                    functools.partial(
+                        publisher_service_pb2_grpc.add_PublisherServiceServicer_to_server,
+                        catalogue.publisher_servicer,
                     ),
                     functools.partial(
                         install_service_pb2_grpc.add_InstallServiceServicer_to_server,

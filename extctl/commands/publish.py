@@ -11,7 +11,8 @@ from extctl.client import registry_client
 from extctl.console import Console, facts
 from extctl.failures import CommandError
 from extctl.options import DEFAULT_STACK, AsJson, Stack
-from extctl.publishing import publish_bundle
+from extctl.owner_key import OwnerKey
+from extctl.publishing import create_development_publisher, publish_bundle
 from extctl.records import PublishedVersion, as_data
 from extctl.stack_file import StackFile, read_stack_file
 from shared.clock import SystemClock
@@ -32,6 +33,15 @@ def publish(
             "development publisher's key of the stack.",
         ),
     ] = None,
+    owner_key: Annotated[
+        Path | None,
+        typer.Option(
+            "--owner-key",
+            metavar="PEM",
+            help="An owner's key of the publisher; by default the one that --key names, or the "
+            "development publisher's.",
+        ),
+    ] = None,
     unsigned: Annotated[
         bool, typer.Option("--unsigned", help="Publish without a signature (policy permitting).")
     ] = False,
@@ -45,7 +55,8 @@ def publish(
         bundle = pack_or_open(source)
     console.warn(bundle.warnings)
     envelope = b"" if unsigned else _envelope(source, bundle, key, running)
-    published = asyncio.run(_publish(running, bundle, envelope, console))
+    owner = _owner(owner_key, key, running)
+    published = asyncio.run(_publish(running, bundle, owner, envelope, console))
     console.warn(published.warnings)
     shown = {
         "published": f"{bundle.extension} {published.version}",
@@ -71,9 +82,29 @@ def _envelope(source: Path, bundle: CheckedBundle, key: Path | None, stack: Stac
     return sign_statement(read_private_key(key), bundle.subject)
 
 
+def _owner(owner_key: Path | None, key: Path | None, stack: StackFile) -> OwnerKey:
+    clock = SystemClock()
+    if owner_key is not None:
+        return OwnerKey.read(owner_key, clock=clock)
+    by_key = OwnerKey.read_if_possible(key, clock=clock) if key else None
+    if by_key is not None:
+        return by_key
+    if stack.publisher_key_file is not None:
+        return OwnerKey.read(stack.publisher_key_file, clock=clock)
+    raise CommandError(
+        "Publishing takes the key of an owner of the publisher.",
+        hint="Name it with --owner-key; `extctl publisher create` says who the first owner is.",
+    )
+
+
 async def _publish(
-    stack: StackFile, bundle: CheckedBundle, envelope: bytes, console: Console
+    stack: StackFile, bundle: CheckedBundle, owner: OwnerKey, envelope: bytes, console: Console
 ) -> PublishedVersion:
+    publisher = bundle.manifest.publisher
     async with registry_client(stack, clock=SystemClock()) as client:
+        if await create_development_publisher(client, stack, publisher, owner):
+            console.note(
+                f'Registered the publisher "{publisher}", owned by the stack\'s development key.'
+            )
         with console.transfer(f"Publish {bundle.extension}", len(bundle.data)) as sent:
-            return await publish_bundle(client, bundle, envelope=envelope, sent=sent)
+            return await publish_bundle(client, bundle, owner=owner, envelope=envelope, sent=sent)

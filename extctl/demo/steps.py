@@ -11,8 +11,10 @@ from typing import Final
 
 from extctl.bundling import CheckedBundle, repack
 from extctl.demo.story import Story, insist, insist_on_refusal, load_example
-from extctl.publishing import publish_bundle
+from extctl.owner_key import OwnerKey
+from extctl.publishing import create_development_publisher, publish_bundle
 from shared.bundles.layout import BUNDLE_NAME, MANIFEST_PATH
+from shared.clock import SystemClock
 from shared.errors import BundleUntrustedError, ExtensionError
 from shared.trust.keys import read_private_key, sign_statement
 
@@ -30,7 +32,11 @@ async def pack_sign_publish(story: Story) -> Details:
     key_file = story.stack.publisher_key_file
     assert key_file is not None  # the stack of the demo is extctl's own
     story.envelope = sign_statement(read_private_key(key_file), bundle.subject)
-    published = await publish_bundle(story.registry, bundle, envelope=story.envelope)
+    owner = OwnerKey.read(key_file, clock=SystemClock())
+    await create_development_publisher(
+        story.registry, story.stack, bundle.manifest.publisher, owner
+    )
+    published = await publish_bundle(story.registry, bundle, owner=owner, envelope=story.envelope)
     insist(
         published.signature == "verified",
         f"The signature should be verified: {published.signature_detail}",
@@ -129,8 +135,11 @@ def _with_version(manifest: bytes, version: str) -> bytes:
 
 
 async def _refusal(story: Story, bundle: CheckedBundle, envelope: bytes, *, result: str) -> str:
+    key_file = story.stack.publisher_key_file
+    assert key_file is not None  # the stack of the demo is extctl's own
+    owner = OwnerKey.read(key_file, clock=SystemClock())
     try:
-        await publish_bundle(story.registry, bundle, envelope=envelope)
+        await publish_bundle(story.registry, bundle, owner=owner, envelope=envelope)
     except ExtensionError as error:
         return insist_on_refusal(error, reason=BundleUntrustedError.reason, result=result)
     return insist_on_refusal(None, reason=BundleUntrustedError.reason, result=result)

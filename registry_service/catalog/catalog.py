@@ -1,23 +1,21 @@
-"""The catalogue: finding extensions and versions, and saying which are no longer recommended."""
+"""The catalogue: making entries, and finding extensions and versions."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from registry_service.catalog.model import EntryFilter, ExtensionVersion, RegistryEntry
 from registry_service.catalog.precedence import highest_first
+from registry_service.catalog.readable_text import MAX_DESCRIPTION, MAX_LABEL, readable
 from registry_service.catalog.reference import ExtensionReference
 from registry_service.catalog.store import CatalogStore
 from registry_service.paging import page_size_of, page_token, position_of
-from shared.errors import (
-    ArgumentInvalidError,
-    RegistryEntryNotFoundError,
-    VersionNotFoundError,
-)
+from registry_service.publishers.ownership import Ownership
+from shared.capabilities import canonical_capability
+from shared.errors import RegistryEntryNotFoundError, VersionNotFoundError
 from shared.identifiers import parse_extension_name, parse_publisher
+from shared.tokens.publisher_proof import PublisherAction
 
-MAX_LABEL: Final = 200
-MAX_DESCRIPTION: Final = 2000
-MAX_REASON: Final = 500
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 200
 
@@ -25,23 +23,37 @@ LARGEST_PAGE: Final = 200
 class Catalog:
     """What there is to install."""
 
-    def __init__(self, *, store: CatalogStore) -> None:
+    def __init__(self, *, store: CatalogStore, ownership: Ownership) -> None:
         self._store = store
+        self._ownership = ownership
 
     async def create_entry(
-        self, *, publisher: str, name: str, display_name: str, description: str
+        self, *, publisher: str, name: str, display_name: str, description: str, proof: str
     ) -> RegistryEntry:
-        """Adds an entry.
+        """Adds an entry for a publisher, one of whose owners proves to want it.
 
         Raises:
             ArgumentInvalidError: a field breaks its grammar.
+            PublisherNotFoundError: there is no such publisher.
+            PublisherNotOwnedError: no owner proved to want it.
             RegistryEntryExistsError: publisher and name are taken.
         """
+        parse_publisher(publisher)
+        parse_extension_name(name)
+        readable(display_name, "display_name", MAX_LABEL)
+        readable(description, "description", MAX_DESCRIPTION, also="\n\t")
+        owner_key_id = await self._ownership.prove(
+            proof,
+            publisher=publisher,
+            action=PublisherAction.CREATE_ENTRY,
+            about=f"{publisher}.{name}",
+        )
         return await self._store.create_entry(
-            publisher=parse_publisher(publisher),
-            name=parse_extension_name(name),
-            display_name=_text(display_name, "display_name", MAX_LABEL),
-            description=_text(description, "description", MAX_DESCRIPTION, also="\n\t"),
+            publisher=publisher,
+            name=name,
+            display_name=display_name,
+            description=description,
+            owner_key_id=owner_key_id,
         )
 
     async def entry(self, reference: ExtensionReference) -> RegistryEntry:
@@ -61,13 +73,20 @@ class Catalog:
         """One page by publisher and name, and the token of the next (empty: none).
 
         Raises:
-            ArgumentInvalidError: a filter is too long, or the page too large.
+            ArgumentInvalidError: a filter is too long or names no capability, or the page is too
+                large.
             PageTokenInvalidError: the token is of another listing.
         """
-        _text(wanted.publisher, "publisher", MAX_LABEL)
-        _text(wanted.text, "text", MAX_LABEL)
+        readable(wanted.publisher, "publisher", MAX_LABEL)
+        readable(wanted.text, "text", MAX_LABEL)
+        readable(wanted.runtime, "runtime", MAX_LABEL)
+        if wanted.capability:
+            wanted = replace(wanted, capability=canonical_capability(wanted.capability))
         limit = page_size_of(page_size, default=DEFAULT_PAGE, largest=LARGEST_PAGE)
-        listing = ("entries", wanted.publisher, wanted.text)
+        listing = (
+            "entries", wanted.publisher, wanted.text, wanted.runtime, wanted.capability,
+            wanted.status or "",
+        )  # fmt: skip
         position = position_of(token, listing, parts=2)
         after = (position[0], position[1]) if position else None
         found = await self._store.list_entries(wanted, after=after, limit=limit + 1)
@@ -96,29 +115,3 @@ class Catalog:
         entry = await self.entry(reference)
         found = {each.version: each for each in await self._store.list_versions(entry.registry_id)}
         return [found[version] for version in highest_first(found)]
-
-    async def deprecate(
-        self, reference: ExtensionReference, version: str, reason: str
-    ) -> ExtensionVersion:
-        """Marks a version as no longer recommended; installing it then warns.
-
-        Raises:
-            ArgumentInvalidError: the version is not named, or the reason is empty or too long.
-            VersionNotFoundError: there is no such version.
-        """
-        if not version:
-            raise ArgumentInvalidError("Name the version to deprecate.", what="version")
-        if not reason.strip():
-            raise ArgumentInvalidError("Say why, in a sentence.", what="reason")
-        found = await self.version(reference, version)
-        await self._store.deprecate(found.version_id, _text(reason, "reason", MAX_REASON))
-        return await self.version(reference, version)
-
-
-def _text(text: str, what: str, max_length: int, also: str = "") -> str:
-    """Checks text that people will read: bounded, and nothing that steers a terminal."""
-    if len(text) > max_length:
-        raise ArgumentInvalidError(f"{what} has more than {max_length} characters.", what=what)
-    if not all(char.isprintable() or char in also for char in text):
-        raise ArgumentInvalidError(f"{what} has control characters.", what=what)
-    return text

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
 
 from shared.identifiers import ContentHash, RegistryId, VersionId
 from shared.trust.verification import SignatureVerification
@@ -31,12 +33,31 @@ class RegistryEntry:
     updated_at: datetime
 
 
+class VersionStatus(StrEnum):
+    """The `status` column: the gravest of what happened to a version."""
+
+    PUBLISHED = "published"
+    DEPRECATED = "deprecated"
+    YANKED = "yanked"
+    QUARANTINED = "quarantined"
+
+
 @dataclass(frozen=True, slots=True)
 class Deprecation:
-    """Why a version is no longer recommended, and since when."""
+    """Why a version is no longer recommended, since when, and what to use instead (or "")."""
 
     reason: str
     deprecated_at: datetime
+    replacement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Retraction:
+    """Why a version was yanked or quarantined, when and by whom."""
+
+    reason: str
+    retracted_at: datetime
+    actor: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +77,10 @@ class NewVersion:
     """What is about to be catalogued."""
 
     registry_id: RegistryId
+    publisher: str
+    """Whom the entry belongs to, by what the manifest says."""
+    owner_key_id: str
+    """The key of the owner who publishes it."""
     version: str
     runtime: str
     main_entry: str
@@ -68,7 +93,7 @@ class NewVersion:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExtensionVersion:
-    """A published version; immutable, but for `deprecation`."""
+    """A published version; immutable, but for what became of it since."""
 
     version_id: VersionId
     registry_id: RegistryId
@@ -80,7 +105,12 @@ class ExtensionVersion:
     endpoints: tuple[Endpoint, ...]
     capabilities: tuple[str, ...]
     bundle: StoredBundle
+    signed_publisher: str
+    """Whom the signature names: the publisher at the time, if the entry changed hands since."""
+    status: VersionStatus
     deprecation: Deprecation | None
+    yank: Retraction | None
+    quarantine: Retraction | None
     created_at: datetime
 
 
@@ -91,3 +121,32 @@ class EntryFilter:
     publisher: str = ""
     text: str = ""
     """Part of name, display name or description, in any case."""
+    runtime: str = ""
+    """Of the latest version."""
+    capability: str = ""
+    """One that the latest version asks for."""
+    status: VersionStatus | None = None
+    """Of any version; PUBLISHED finds deprecated ones too, as they can be installed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuarantineReceipt:
+    """What a quarantine stopped."""
+
+    receipt_id: UUID
+    version_id: VersionId
+    publisher: str
+    name: str
+    version: str
+    content_hash: ContentHash
+    reason: str
+    actor: str
+    quarantined_at: datetime
+    lifted_at: datetime | None
+    installs: int
+    """How many installs, over all tenants, had the version when it was stopped."""
+    enabled_installs: int
+    last_execution_at: datetime | None
+    """When a guest of the version last started, of what the execution log knows by now."""
+    same_content: tuple[str, ...]
+    """Other versions with the same bytes, as "publisher.name version": these are not stopped."""

@@ -15,6 +15,7 @@ from registry_service.catalog.model import (
 from registry_service.catalog.reference import ExtensionReference
 from registry_service.catalog.signing import SignatureGate
 from registry_service.catalog.store import CatalogStore
+from registry_service.publishers.ownership import Ownership
 from shared.bundles.component import check_component
 from shared.bundles.layout import COMPONENT_PATH, MANIFEST_PATH, bundle_key, signature_key
 from shared.bundles.manifest import Manifest, check_manifest_against_files, parse_manifest
@@ -28,6 +29,7 @@ from shared.errors import (
     RegistryEntryNotFoundError,
 )
 from shared.identifiers import ContentHash
+from shared.tokens.publisher_proof import PublisherAction
 from shared.trust.envelope import MAX_ENVELOPE_BYTES, SignedSubject
 
 
@@ -35,15 +37,27 @@ class Publisher:
     """Turns stored bundles into versions."""
 
     def __init__(
-        self, *, catalog: CatalogStore, bundles: Bundles, objects: BundleStore, gate: SignatureGate
+        self,
+        *,
+        catalog: CatalogStore,
+        ownership: Ownership,
+        bundles: Bundles,
+        objects: BundleStore,
+        gate: SignatureGate,
     ) -> None:
         self._catalog = catalog
+        self._ownership = ownership
         self._bundles = bundles
         self._objects = objects
         self._gate = gate
 
     async def add_version(
-        self, reference: ExtensionReference, content_hash: ContentHash, envelope: bytes
+        self,
+        reference: ExtensionReference,
+        content_hash: ContentHash,
+        envelope: bytes,
+        *,
+        proof: str,
     ) -> tuple[ExtensionVersion, list[str]]:
         """Publishes a stored bundle; gives the version and warnings.
 
@@ -51,9 +65,12 @@ class Publisher:
             reference: the entry to publish under.
             content_hash: of the uploaded bundle.
             envelope: the DSSE envelope beside it; empty when unsigned.
+            proof: by an owner of the entry's publisher.
 
         Raises:
             RegistryEntryNotFoundError: there is no such entry.
+            PublisherNotFoundError: its publisher was never registered.
+            PublisherNotOwnedError: no owner proved to want it.
             BundleNotFoundError: nothing was uploaded under this hash.
             ManifestInvalidError: the manifest has faults, or is another extension's.
             ExtensionVersionAlreadyExistsError: the version was published before.
@@ -68,6 +85,12 @@ class Publisher:
         entry = await self._catalog.find_entry(reference)
         if entry is None:
             raise RegistryEntryNotFoundError
+        owner_key_id = await self._ownership.prove(
+            proof,
+            publisher=entry.publisher,
+            action=PublisherAction.ADD_VERSION,
+            about=content_hash,
+        )
         data = await self._bundles.fetch(content_hash)
         files = await self._bundles.read(data)
         manifest, manifest_json, warnings = _manifest_of(files, entry)
@@ -86,7 +109,7 @@ class Publisher:
             ),
         )
         new = _new_version(
-            entry, manifest, manifest_json,
+            entry, owner_key_id, manifest, manifest_json,
             StoredBundle(
                 content_hash=content_hash,
                 size_bytes=len(data),
@@ -132,10 +155,16 @@ def _manifest_of(
 
 
 def _new_version(
-    entry: RegistryEntry, manifest: Manifest, manifest_json: str, bundle: StoredBundle
+    entry: RegistryEntry,
+    owner_key_id: str,
+    manifest: Manifest,
+    manifest_json: str,
+    bundle: StoredBundle,
 ) -> NewVersion:
     return NewVersion(
         registry_id=entry.registry_id,
+        publisher=entry.publisher,
+        owner_key_id=owner_key_id,
         version=manifest.version,
         runtime=manifest.runtime,
         main_entry=manifest.ui.entry if manifest.ui else COMPONENT_PATH,

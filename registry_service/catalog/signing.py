@@ -50,7 +50,7 @@ class SignatureGate:
         """
         subject = SignedSubject(
             content_hash=version.bundle.content_hash,
-            publisher=version.publisher,
+            publisher=version.signed_publisher,
             name=version.name,
             version=version.version,
             runtime=version.runtime,

@@ -10,19 +10,26 @@ from registry_service.catalog.model import (
     RegistryEntry,
 )
 from registry_service.catalog.reference import ExtensionReference
-from shared.identifiers import RegistryId, VersionId
+from shared.identifiers import RegistryId
 
 
 class CatalogStore(Protocol):
     """Entries and versions. Every method may raise RegistryUnavailableError."""
 
     async def create_entry(
-        self, *, publisher: str, name: str, display_name: str, description: str
+        self,
+        *,
+        publisher: str,
+        name: str,
+        display_name: str,
+        description: str,
+        owner_key_id: str,
     ) -> RegistryEntry:
-        """Adds an entry.
+        """Adds an entry, as this owner of its publisher.
 
         Raises:
             RegistryEntryExistsError: publisher and name are taken.
+            PublisherNotOwnedError: the owner is none any more.
         """
         ...
 
@@ -41,6 +48,7 @@ class CatalogStore(Protocol):
 
         Raises:
             ExtensionVersionAlreadyExistsError: the entry has this version.
+            PublisherNotOwnedError: the entry changed hands, or the owner is none any more.
         """
         ...
 
@@ -52,8 +60,4 @@ class CatalogStore(Protocol):
 
     async def list_versions(self, registry_id: RegistryId) -> Sequence[ExtensionVersion]:
         """All versions of an entry, in no order."""
-        ...
-
-    async def deprecate(self, version_id: VersionId, reason: str) -> None:
-        """Marks the version; a second time changes the reason and keeps the date."""
         ...

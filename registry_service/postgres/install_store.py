@@ -8,7 +8,7 @@ import asyncpg
 
 from registry_service.catalog.reference import ExtensionReference
 from registry_service.installs.model import InstallStatus, InstallTerms, TenantInstall
-from registry_service.postgres.catalog_store import endpoints_of
+from registry_service.postgres.catalog_rows import endpoints_of
 from registry_service.postgres.database import Connection, Database
 from registry_service.postgres.record_store import forget_records
 from shared.errors import InstallNotFoundError

@@ -10,9 +10,12 @@ from registry_service.catalog.model import (
     Endpoint,
     ExtensionVersion,
     RegistryEntry,
+    Retraction,
+    VersionStatus,
 )
 from registry_service.installs.model import InstallStatus, TenantInstall
 from shared.bundles.fetch import BundleFile
+from shared.errors import ArgumentInvalidError
 from shared.identifiers import TenantId, parse_uuid
 from shared.pb.registry.v1 import install_pb2, registry_entry_pb2
 from shared.pb.type.v1 import bundle_pb2, endpoint_pb2
@@ -26,6 +29,12 @@ _RESULTS: Final = {
 _STATUSES: Final = {
     InstallStatus.ENABLED: install_pb2.TenantInstall.STATUS_ENABLED,
     InstallStatus.DISABLED: install_pb2.TenantInstall.STATUS_DISABLED,
+}
+VERSION_STATUSES: Final = {
+    VersionStatus.PUBLISHED: registry_entry_pb2.ExtensionVersion.STATUS_PUBLISHED,
+    VersionStatus.DEPRECATED: registry_entry_pb2.ExtensionVersion.STATUS_PUBLISHED,
+    VersionStatus.YANKED: registry_entry_pb2.ExtensionVersion.STATUS_YANKED,
+    VersionStatus.QUARANTINED: registry_entry_pb2.ExtensionVersion.STATUS_QUARANTINED,
 }
 
 
@@ -59,6 +68,20 @@ def entry_message(entry: RegistryEntry) -> registry_entry_pb2.RegistryEntry:
     )
 
 
+def version_status_of(status: int) -> VersionStatus | None:
+    """The status that a filter names; None when it names none.
+
+    Raises:
+        ArgumentInvalidError: it is none that this registry knows.
+    """
+    if not status:
+        return None
+    for known, message in VERSION_STATUSES.items():
+        if message == status:
+            return known
+    raise ArgumentInvalidError("The status is none that a version can have.", what="status")
+
+
 def version_message(version: ExtensionVersion) -> registry_entry_pb2.ExtensionVersion:
     """A version."""
     return registry_entry_pb2.ExtensionVersion(
@@ -74,6 +97,9 @@ def version_message(version: ExtensionVersion) -> registry_entry_pb2.ExtensionVe
         signature=_signature_message(version.bundle.signature),
         deprecation=_deprecation_message(version.deprecation) if version.deprecation else None,
         created_at=timestamp_of(version.created_at),
+        status=VERSION_STATUSES[version.status],
+        yank=_retraction_message(version.yank) if version.yank else None,
+        quarantine=_retraction_message(version.quarantine) if version.quarantine else None,
     )
 
 
@@ -116,5 +142,15 @@ def _signature_message(signature: SignatureVerification) -> bundle_pb2.Signature
 
 def _deprecation_message(deprecation: Deprecation) -> registry_entry_pb2.Deprecation:
     return registry_entry_pb2.Deprecation(
-        reason=deprecation.reason, deprecated_at=timestamp_of(deprecation.deprecated_at)
+        reason=deprecation.reason,
+        deprecated_at=timestamp_of(deprecation.deprecated_at),
+        replacement=deprecation.replacement,
+    )
+
+
+def _retraction_message(retraction: Retraction) -> registry_entry_pb2.Retraction:
+    return registry_entry_pb2.Retraction(
+        reason=retraction.reason,
+        retracted_at=timestamp_of(retraction.retracted_at),
+        actor=retraction.actor,
     )

@@ -5,16 +5,21 @@ from typing import Any, TypeAlias
 
 from grpc import aio
 
+from registry_service.audit.audit import Audit
 from registry_service.catalog.bundles import Bundles
 from registry_service.catalog.catalog import Catalog
+from registry_service.catalog.life_cycle import LifeCycle
 from registry_service.catalog.model import EntryFilter
 from registry_service.catalog.publish import Publisher
+from registry_service.catalog.quarantines import Quarantines
 from registry_service.catalog.reference import ExtensionReference
 from registry_service.rpc.conversion import (
     bundle_file_message,
     entry_message,
     version_message,
+    version_status_of,
 )
+from registry_service.rpc.life_cycle_servicer import LifeCycleServicer, proof_of
 from shared.errors import ArgumentInvalidError
 from shared.identifiers import parse_content_hash
 from shared.pb.registry.v1 import registry_service_pb2 as pb
@@ -23,10 +28,20 @@ from shared.pb.registry.v1 import registry_service_pb2_grpc as pb_grpc
 Context: TypeAlias = aio.ServicerContext[Any, Any]
 
 
-class RegistryServicer(pb_grpc.RegistryServiceServicer):
+class RegistryServicer(LifeCycleServicer, pb_grpc.RegistryServiceServicer):
     """Reads requests, has them carried out, and writes answers; decides nothing."""
 
-    def __init__(self, *, catalog: Catalog, bundles: Bundles, publisher: Publisher) -> None:
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        bundles: Bundles,
+        publisher: Publisher,
+        life_cycle: LifeCycle,
+        quarantines: Quarantines,
+        audit: Audit,
+    ) -> None:
+        super().__init__(life_cycle=life_cycle, quarantines=quarantines, audit=audit)
         self._catalog = catalog
         self._bundles = bundles
         self._publisher = publisher
@@ -40,6 +55,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
             name=request.name,
             display_name=request.display_name,
             description=request.description,
+            proof=proof_of(context),
         )
         return pb.CreateRegistryEntryResponse(entry=entry_message(entry))
 
@@ -48,7 +64,13 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
     ) -> pb.ListRegistryEntriesResponse:
         """Lists entries."""
         entries, token = await self._catalog.list_entries(
-            EntryFilter(publisher=request.publisher, text=request.text),
+            EntryFilter(
+                publisher=request.publisher,
+                text=request.text,
+                runtime=request.runtime,
+                capability=request.capability,
+                status=version_status_of(request.status),
+            ),
             page_size=request.page_size,
             token=request.page_token,
         )
@@ -87,6 +109,7 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
             ExtensionReference.parse(request.extension),
             parse_content_hash(request.content_hash),
             request.signature_envelope,
+            proof=proof_of(context),
         )
         return pb.AddVersionResponse(version=version_message(version), warnings=warnings)
 
@@ -104,15 +127,6 @@ class RegistryServicer(pb_grpc.RegistryServiceServicer):
         """Lists the versions of an entry."""
         versions = await self._catalog.versions(ExtensionReference.parse(request.extension))
         return pb.ListVersionsResponse(versions=[version_message(each) for each in versions])
-
-    async def Deprecate(
-        self, request: pb.DeprecateRequest, context: Context
-    ) -> pb.DeprecateResponse:
-        """Marks a version as no longer recommended."""
-        version = await self._catalog.deprecate(
-            ExtensionReference.parse(request.extension), request.version, request.reason
-        )
-        return pb.DeprecateResponse(version=version_message(version))
 
     async def GetBundleStream(
         self, request: pb.GetBundleStreamRequest, context: Context

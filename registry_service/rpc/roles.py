@@ -10,9 +10,10 @@ AUDIENCE: Final = "registry"
 REGISTRY: Final = "extension.registry.v1.RegistryService"
 INSTALLS: Final = "extension.registry.v1.InstallService"
 STORAGE: Final = "extension.registry.v1.StorageService"
+PUBLISHERS: Final = "extension.registry.v1.PublisherService"
 SECRETS: Final = "extension.registry.v1.SecretsService"
 EXECUTION_LOG: Final = "extension.registry.v1.ExecutionLogService"
-SERVICES: Final = (REGISTRY, INSTALLS, STORAGE, SECRETS, EXECUTION_LOG)
+SERVICES: Final = (REGISTRY, PUBLISHERS, INSTALLS, STORAGE, SECRETS, EXECUTION_LOG)
 
 _OPERATOR: Final = frozenset({ServiceRole.OPERATOR})
 _GATEWAY: Final = frozenset({ServiceRole.GATEWAY})
@@ -27,6 +28,7 @@ _CATALOGUE_READS: Final = (
 ROLES: Final[Roles] = {
     REGISTRY: _OPERATOR,
     **{f"/{REGISTRY}/{method}": _EVERYONE for method in _CATALOGUE_READS},
+    PUBLISHERS: _OPERATOR,
     INSTALLS: _OPERATOR,
     f"/{INSTALLS}/ResolveInstall": _GATEWAY,
     STORAGE: _RUNNER,

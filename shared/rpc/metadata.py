@@ -6,6 +6,7 @@ from contextvars import ContextVar
 AUTHORIZATION = "authorization"
 REQUEST_ID = "x-request-id"
 INVOCATION_GRANT = "x-invocation-grant"
+PUBLISHER_PROOF = "x-publisher-proof"
 GUEST_STARTED = "x-guest-started"
 """In the response headers of RunnerService.Execute; see its contract."""
 IDEMPOTENT_METHODS = frozenset({"GET", "HEAD", "PUT", "DELETE"})
@@ -18,13 +19,17 @@ current_request_id: ContextVar[str] = ContextVar("current_request_id", default="
 """The request that this task serves; set by the telemetry interceptor and by the gateway."""
 
 
-def call_metadata(*, token: str, request_id: str = "", invocation_grant: str = "") -> Metadata:
+def call_metadata(
+    *, token: str, request_id: str = "", invocation_grant: str = "", publisher_proof: str = ""
+) -> Metadata:
     """The metadata of a call; empty values are left out, the current request id is the default."""
     pairs = [(AUTHORIZATION, f"Bearer {token}")]
     if request_id := request_id or current_request_id.get():
         pairs.append((REQUEST_ID, request_id))
     if invocation_grant:
         pairs.append((INVOCATION_GRANT, invocation_grant))
+    if publisher_proof:
+        pairs.append((PUBLISHER_PROOF, publisher_proof))
     return tuple(pairs)
 
 

@@ -5,6 +5,7 @@ and its public half agree on it without being told.
 """
 
 import base64
+import binascii
 import hashlib
 import json
 from collections.abc import Mapping
@@ -13,17 +14,25 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
+from shared.errors import ArgumentInvalidError
+from shared.strict_json import JsonInvalidError, parse_json
+
 MAX_KEYS = 64
+MAX_JWK_BYTES = 1024
+ED25519_BYTES = 32
 
 
 def _base64url(data: bytes) -> str:
     return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
 
 
-def _thumbprint(public: Ed25519PublicKey) -> str:
+def _canonical_jwk(public: Ed25519PublicKey) -> bytes:
     members = {"crv": "Ed25519", "kty": "OKP", "x": _base64url(public.public_bytes_raw())}
-    canonical = json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
-    return _base64url(hashlib.sha256(canonical).digest())
+    return json.dumps(members, sort_keys=True, separators=(",", ":")).encode()
+
+
+def _thumbprint(public: Ed25519PublicKey) -> str:
+    return _base64url(hashlib.sha256(_canonical_jwk(public)).digest())
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +64,47 @@ class SigningKey:
             "kty": "OKP", "crv": "Ed25519", "alg": "EdDSA", "use": "sig",
             "kid": self.key_id, "x": _base64url(raw), **extra,
         }  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class PublicKey:
+    """An Ed25519 public key that somebody handed over, in its one canonical form."""
+
+    public: Ed25519PublicKey
+    key_id: str
+    jwk: str
+    """JWK text with the members that the thumbprint covers, and no others."""
+
+    @classmethod
+    def from_jwk(cls, text: str) -> "PublicKey":
+        """Reads the JWK of an Ed25519 public key; members that say nothing new are dropped.
+
+        Raises:
+            ArgumentInvalidError: it is anything else, a private key included.
+        """
+        try:
+            key = parse_json(text.encode(), max_bytes=MAX_JWK_BYTES)
+        except (JsonInvalidError, UnicodeEncodeError):
+            raise _jwk_invalid("It is no JSON of a key's size.") from None
+        if not isinstance(key, dict) or (key.get("kty"), key.get("crv")) != ("OKP", "Ed25519"):
+            raise _jwk_invalid("It is no Ed25519 key.")
+        if "d" in key:
+            raise _jwk_invalid("It holds the private half: keep that to yourself, and replace it.")
+        x = key.get("x")
+        try:
+            raw = base64.b64decode(f"{x}=", altchars=b"-_", validate=True)
+        except (binascii.Error, ValueError):
+            raw = b""
+        if len(raw) != ED25519_BYTES or _base64url(raw) != x:
+            raise _jwk_invalid('Its "x" is not 32 bytes in base64url without padding.')
+        public = Ed25519PublicKey.from_public_bytes(raw)
+        return cls(public, _thumbprint(public), _canonical_jwk(public).decode())
+
+
+def _jwk_invalid(what: str) -> ArgumentInvalidError:
+    return ArgumentInvalidError(
+        f"The key is not the public JWK of an Ed25519 key. {what}", what="owner_jwk"
+    )
 
 
 @dataclass(frozen=True, slots=True)

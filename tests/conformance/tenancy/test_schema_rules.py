@@ -25,7 +25,13 @@ RULES = {
           select from pg_policy p where p.polrelid = t.oid and p.polcmd = '*'
             and pg_get_expr(p.polqual, t.oid) = '(tenant_id = current_tenant_id())'
             and pg_get_expr(p.polwithcheck, t.oid) = '(tenant_id = current_tenant_id())')
-          or (select count(*) from pg_policy p where p.polrelid = t.oid) <> 1""",
+          or (select count(*) from pg_policy p where p.polrelid = t.oid and p.polname <> 'census')
+             <> 1""",
+    "the one other policy lets nobody but the owner read, and only while it counts": """
+        select c.relname from pg_policy p join pg_class c on c.oid = p.polrelid
+        where p.polname = 'census' and (p.polcmd <> 'r' or p.polroles <> array[c.relowner]
+          or pg_get_expr(p.polqual, c.oid) <>
+             '(current_setting(''extension.census''::text, true) = ''on''::text)')""",
     "tenant_id is never null": f"""
         select t.relname from ({TENANT_TABLES}) t
         join pg_attribute a on a.attrelid = t.oid and a.attname = 'tenant_id'
@@ -59,7 +65,16 @@ RULES = {
         where n.nspname = 'public' and c.relkind = 'm'""",
     "functions run with the rights of who calls": """
         select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
-        where n.nspname = 'public' and p.prosecdef""",
+        where n.nspname = 'public' and p.prosecdef and p.proname <> 'version_census'""",
+    "the one function that looks across tenants only counts, and nobody can bend its words": """
+        select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
+        where n.nspname = 'public' and p.proname = 'version_census' and (
+          p.provolatile = 'v'
+          or not coalesce('search_path=pg_catalog' = any (p.proconfig), false)
+          or has_function_privilege('public', p.oid, 'execute')
+          or pg_get_function_result(p.oid) <> 'record'
+          or p.proallargtypes
+             <> array['uuid', 'bigint', 'bigint', 'timestamptz']::regtype[]::oid[])""",
     "functions that write are nobody's but the application's": """
         select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace
         where n.nspname = 'public' and p.provolatile = 'v'
@@ -146,6 +161,12 @@ FAULTS = {
     "create function f() returns int language sql security definer as 'select 1'": [
         "functions run with the rights of who calls",
         "functions that write are nobody's but the application's",
+    ],
+    "create policy census on extension_quota_usage for select to extension_app using (true)": [
+        "the one other policy lets nobody but the owner read, and only while it counts"
+    ],
+    "alter function version_census set search_path = public": [
+        "the one function that looks across tenants only counts, and nobody can bend its words"
     ],
     "create table f (id int); alter table f owner to extension_app": [
         "the application role owns nothing"

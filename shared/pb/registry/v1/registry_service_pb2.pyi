@@ -93,7 +93,9 @@ class ListRegistryEntriesRequest(_message.Message):
     capability: _builtins.str
     """A capability that the latest version asks for; empty means any."""
     status: _registry_entry_pb2.ExtensionVersion.Status.ValueType
-    """The status of the latest version; unspecified means any."""
+    """A status that any of its versions has (the latest one is never yanked or quarantined);
+    unspecified means any.
+    """
     def __init__(
         self,
         *,
@@ -801,6 +803,7 @@ class QuarantineReceipt(_message.Message):
     ENABLED_INSTALLS_FIELD_NUMBER: _builtins.int
     LAST_EXECUTION_AT_FIELD_NUMBER: _builtins.int
     EFFECTIVE_BY_FIELD_NUMBER: _builtins.int
+    SAME_CONTENT_FIELD_NUMBER: _builtins.int
     receipt_id: _builtins.str
     extension: _builtins.str
     version: _builtins.str
@@ -822,6 +825,10 @@ class QuarantineReceipt(_message.Message):
     def effective_by(self) -> _timestamp_pb2.Timestamp:
         """After this moment no grant that was out is valid any more."""
 
+    @_builtins.property
+    def same_content(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Other versions with the same bytes, as "publisher.name version". They are not stopped."""
+
     def __init__(
         self,
         *,
@@ -837,10 +844,11 @@ class QuarantineReceipt(_message.Message):
         enabled_installs: _builtins.int = ...,
         last_execution_at: _timestamp_pb2.Timestamp | None = ...,
         effective_by: _timestamp_pb2.Timestamp | None = ...,
+        same_content: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["effective_by", b"effective_by", "last_execution_at", b"last_execution_at", "lifted_at", b"lifted_at", "quarantined_at", b"quarantined_at"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "content_hash", b"content_hash", "effective_by", b"effective_by", "enabled_installs", b"enabled_installs", "extension", b"extension", "installs", b"installs", "last_execution_at", b"last_execution_at", "lifted_at", b"lifted_at", "quarantined_at", b"quarantined_at", "reason", b"reason", "receipt_id", b"receipt_id", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "content_hash", b"content_hash", "effective_by", b"effective_by", "enabled_installs", b"enabled_installs", "extension", b"extension", "installs", b"installs", "last_execution_at", b"last_execution_at", "lifted_at", b"lifted_at", "quarantined_at", b"quarantined_at", "reason", b"reason", "receipt_id", b"receipt_id", "same_content", b"same_content", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
