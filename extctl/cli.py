@@ -3,11 +3,14 @@
 import typer
 
 from extctl.commands.call import call
+from extctl.commands.catalogue import audit, search
 from extctl.commands.demo import demo
 from extctl.commands.doctor import doctor
 from extctl.commands.executions import executions
 from extctl.commands.installs import disable, enable, install, uninstall, update
+from extctl.commands.life_cycle import deprecate, quarantine, receipt, undeprecate, unyank, yank
 from extctl.commands.publish import publish
+from extctl.commands.publisher import PUBLISHER
 from extctl.commands.signing import keygen, pack, sign
 from extctl.commands.token import token
 from extctl.commands.trust import TRUST
@@ -26,9 +29,10 @@ PANELS = {
     "The stack": (up, demo, doctor),
     "Publishing": (keygen, pack, sign, verify, publish),
     "Tenants": (install, uninstall, enable, disable, update),
+    "The catalogue": (search, deprecate, undeprecate, yank, unyank, quarantine, receipt, audit),
     "Calling": (token, call, executions),
 }
-GROUPS = {"Publishing": (TRUST,)}
+GROUPS = {"Publishing": (PUBLISHER, TRUST)}
 
 
 def build_app() -> typer.Typer:

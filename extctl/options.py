@@ -1,5 +1,6 @@
 """Options that several commands share, so that they read and behave alike."""
 
+import getpass
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -17,6 +18,14 @@ def parse_tenant(text: str) -> TenantId:
         return TenantId(parse_uuid(text, "a tenant"))
     except ArgumentInvalidError as error:
         raise typer.BadParameter(error.message) from None
+
+
+def login_name() -> str:
+    """Whom the machine takes us for; empty when it does not know."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""
 
 
 Stack = Annotated[
@@ -70,6 +79,18 @@ BundleStoreUrl = Annotated[
         "in AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.",
     ),
 ]
+Actor = Annotated[
+    str,
+    typer.Option(
+        "--actor",
+        envvar="EXTCTL_ACTOR",
+        metavar="NAME",
+        default_factory=login_name,
+        show_default="who you are logged in as",
+        help="Who asks for the change, for the history.",
+    ),
+]
+NOBODY: Final = ""
 Config = Annotated[
     str | None,
     typer.Option("--config", metavar="JSON", help="The install's config: one JSON object."),

@@ -144,9 +144,14 @@ def test_a_new_key_is_trusted_without_a_restart(stack: OwnStack, tmp_path: Path)
     (source / "manifest.json").write_text(json.dumps({**manifest, "publisher": "globex"}))
     key, stranger = tmp_path / "globex.pem", tmp_path / "stranger.pem"
     stack.result("keygen", "--out", stranger)
+    assert stack.error("publish", source, "--key", stranger)["reason"] == "PUBLISHER_NOT_FOUND"
+    stack.result("publisher", "create", "globex", "--key", stranger)
     assert stack.error("publish", source, "--key", stranger)["reason"] == "BUNDLE_UNTRUSTED"
     stack.result("keygen", "--out", key, "--publisher", "globex", "--trust")
-    wait_until(lambda: stack.run("publish", source, "--key", key).returncode == 0)
+    refused = stack.error("publish", source, "--key", key)
+    assert refused["reason"] == "PUBLISHER_NOT_OWNED"
+    owned = ("--key", key, "--owner-key", stranger)
+    wait_until(lambda: stack.run("publish", source, *owned).returncode == 0)
 
 
 @pytest.mark.parametrize("service", ["runner_service", "gateway_shim", "registry_service"])
