@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from runner_service.backends.loop_bridge import LoopBridge
+from runner_service.backends.secrets import SecretsBackend
 from runner_service.backends.storage import StorageBackend
 
 
@@ -12,3 +13,4 @@ class Backends:
 
     bridge: LoopBridge
     storage: StorageBackend
+    secrets: SecretsBackend

@@ -9,15 +9,13 @@ from typing import Any
 
 import pytest
 
-from runner_service.bootstrap import running
-from runner_service.settings import RunnerSettings
 from shared.identifiers import TenantId
 from shared.pb.registry.v1 import execution_log_service_pb2 as log_pb
 from shared.pb.registry.v1 import install_service_pb2 as install_pb
 from shared.pb.runner.v1 import runner_service_pb2 as pb
-from shared.tokens.service_token import ServiceRole
 from tests.fixtures.registry import RegistryUnderTest, new_tenant
-from tests.fixtures.runner import RunnerClient, client_of, pem_of
+from tests.fixtures.registry_runner import runner_for
+from tests.fixtures.runner import RunnerClient
 
 COMPONENT = Path(__file__).parents[3] / "examples/agreements/dist/main.wasm"
 CONFIG = '{"greeting":"good day"}'
@@ -44,28 +42,9 @@ class Pair:
 
 @pytest.fixture(scope="module")
 async def pair(registry: RegistryUnderTest, compiled_cache: Path) -> AsyncIterator[Pair]:
-    home = registry.home
-    (home.root / "runner.pem").write_bytes(pem_of(home.service_keys[ServiceRole.RUNNER]))
-    grant_keys = {"keys": [home.grant_key.public_jwk(role="registry")]}
-    (home.root / "grants.jwks").write_text(json.dumps(grant_keys))
-    settings = RunnerSettings.from_environment(
-        {
-            "RUNNER_LISTEN": "127.0.0.1:0",
-            "RUNNER_REGISTRY_TARGET": f"127.0.0.1:{registry.registry.port}",
-            "RUNNER_BUNDLE_STORE_URL": (home.root / "bundles").as_uri(),
-            "SIGNING_TRUST_BUNDLE": str(home.root / "trust.pem"),
-            "RUNNER_SERVICE_KEY_FILE": str(home.root / "runner.pem"),
-            "RUNNER_SERVICE_KEYS_FILE": str(home.root / "services.jwks"),
-            "RUNNER_GRANT_KEYS_FILE": str(home.root / "grants.jwks"),
-            "RUNNER_CACHE_DIR": str(compiled_cache),
-        }
-    )
     component = await asyncio.to_thread(COMPONENT.read_bytes)
     await registry.publish(component=component)
-    async with (
-        running(settings) as runner,
-        client_of(runner.port, home.service_keys[ServiceRole.GATEWAY]) as client,
-    ):
+    async with runner_for(registry, cache_dir=compiled_cache) as client:
         yield Pair(registry, client)
 
 

@@ -41,6 +41,7 @@ from shared.capabilities import (
 )
 from shared.clock import SystemClock
 from shared.errors import GuestTimedOutError, GuestTrappedError
+from tests.fakes.memory_secrets import MemorySecrets
 from tests.fakes.memory_storage import MemoryStorage
 from tests.fixtures.invocations import ALICE, grant_of, invocation_of
 
@@ -48,7 +49,7 @@ from tests.fixtures.invocations import ALICE, grant_of, invocation_of
 @pytest.fixture
 async def table() -> CapabilityTable:
     bridge = LoopBridge(loop=asyncio.get_running_loop(), clock=SystemClock())
-    return CapabilityTable(Backends(bridge=bridge, storage=MemoryStorage()))
+    return CapabilityTable(Backends(bridge=bridge, storage=MemoryStorage(), secrets=MemorySecrets()))
 
 
 def gated() -> Iterator[type[Capability]]:
@@ -282,7 +283,7 @@ async def test_a_guest_whose_time_is_up_ends_in_its_host_call() -> None:
 
     clock = SystemClock()
     bridge = LoopBridge(loop=asyncio.get_running_loop(), clock=clock)
-    table = CapabilityTable(Backends(bridge=bridge, storage=Slow()))
+    table = CapabilityTable(Backends(bridge=bridge, storage=Slow(), secrets=MemorySecrets()))
     invocation = invocation_of(grant_of(STORAGE_KV), ends_at=clock.monotonic() + 0.1)
     host = table.host_of(invocation)
 
