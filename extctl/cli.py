@@ -9,6 +9,7 @@ from extctl.commands.doctor import doctor
 from extctl.commands.executions import executions
 from extctl.commands.installs import disable, enable, install, uninstall, update
 from extctl.commands.life_cycle import deprecate, quarantine, receipt, undeprecate, unyank, yank
+from extctl.commands.policy import policy
 from extctl.commands.publish import publish
 from extctl.commands.publisher import PUBLISHER
 from extctl.commands.signing import keygen, pack, sign
@@ -28,7 +29,7 @@ extctl, 130 interrupted.
 PANELS = {
     "The stack": (up, demo, doctor),
     "Publishing": (keygen, pack, sign, verify, publish),
-    "Tenants": (install, uninstall, enable, disable, update),
+    "Tenants": (install, uninstall, enable, disable, update, policy),
     "The catalogue": (search, deprecate, undeprecate, yank, unyank, quarantine, receipt, audit),
     "Calling": (token, call, executions),
 }

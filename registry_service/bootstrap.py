@@ -14,10 +14,12 @@ from registry_service.files import RegistryFiles
 from registry_service.installs.installs import Installs
 from registry_service.installs.resolution import Resolver
 from registry_service.ledger.executions import Executions
+from registry_service.policies.policies import Policies
 from registry_service.postgres.database import open_database
 from registry_service.postgres.install_store import PostgresInstallStore
 from registry_service.postgres.ledger_store import PostgresLedgerStore
 from registry_service.postgres.migrate import migrate
+from registry_service.postgres.policy_store import PostgresPolicyStore
 from registry_service.rpc.execution_log_servicer import ExecutionLogServicer
 from registry_service.rpc.install_servicer import InstallServicer
 from registry_service.rpc.roles import AUDIENCE, ROLES, SERVICES
@@ -94,14 +96,20 @@ async def running(
             },
             clock=clock,
         )
+        policies = Policies(
+            store=PostgresPolicyStore(database=database),
+            signing_policy=settings.signing_policy,
+            clock=clock,
+        )
         gate = SignatureGate(
-            store=objects, trust=files.trust_bundle, policy=settings.signing_policy, clock=clock
+            store=objects, trust=files.trust_bundle, policies=policies, clock=clock
         )
         catalogue = assemble_catalogue(database=database, objects=objects, gate=gate, clock=clock)
         install_store = PostgresInstallStore(database=database)
         install_servicer = InstallServicer(  # type: ignore[abstract]  # still being built
             installs=Installs(store=install_store, catalog=catalogue.catalog, gate=gate),
-            resolver=Resolver(store=install_store, key=files.grant_key, clock=clock),
+            resolver=Resolver(store=install_store, gate=gate, key=files.grant_key, clock=clock),
+            policies=policies,
         )
         cipher = await enter(open_cipher(settings, files.keyring))
         tenant_data = assemble_tenant_data(

@@ -62,7 +62,10 @@ class Installs:
         requested = requested_of(wanted.capabilities)
         granted = None if grant is None else granted_of(grant, requested)
         config = None if config_json is None else canonical_config(config_json)
-        warnings = [*await self._gate.judge_version(wanted), *_deprecation_warnings(wanted)]
+        warnings = [
+            *await self._gate.judge_version(wanted, tenant_id),
+            *_deprecation_warnings(wanted),
+        ]
 
         def again(current: TenantInstall) -> InstallTerms:
             if current.version_id != wanted.version_id:
@@ -123,7 +126,10 @@ class Installs:
         requested = requested_of(wanted.capabilities)
         granted = None if grant is None else granted_of(grant, requested)
         config = None if config_json is None else canonical_config(config_json)
-        warnings = [*await self._gate.judge_version(wanted), *_deprecation_warnings(wanted)]
+        warnings = [
+            *await self._gate.judge_version(wanted, tenant_id),
+            *_deprecation_warnings(wanted),
+        ]
 
         def moved(current: TenantInstall) -> InstallTerms:
             return replace(

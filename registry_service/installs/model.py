@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from registry_service.catalog.model import Endpoint
 from shared.identifiers import ContentHash, InstallId, RegistryId, TenantId, VersionId
+from shared.trust.envelope import SignedSubject
+from shared.trust.verdict_memory import StoredSignature
+from shared.trust.verification import SigningPolicy
 
 
 class InstallStatus(StrEnum):
@@ -29,6 +32,12 @@ class TenantInstall:
     runtime: str
     content_hash: ContentHash
     signature_digest: str
+    signed_publisher: str
+    """Whose name the signature holds: an extension may have been transferred since."""
+    signature_seen_at: datetime
+    """When the registry first saw the signature: certificates are judged at that moment."""
+    own_signing_policy: SigningPolicy | None
+    """The tenant's own; None when it has the platform's."""
     endpoints: tuple[Endpoint, ...]
     granted_capabilities: frozenset[str]
     config_json: str
@@ -37,6 +46,21 @@ class TenantInstall:
     """Grows with every change of the install."""
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def signature(self) -> StoredSignature:
+        """What its bundle's signature must say, and which one it is."""
+        return StoredSignature(
+            subject=SignedSubject(
+                content_hash=self.content_hash,
+                publisher=self.signed_publisher,
+                name=self.name,
+                version=self.version,
+                runtime=self.runtime,
+            ),
+            digest=self.signature_digest,
+            seen_at=self.signature_seen_at,
+        )
 
     @property
     def terms(self) -> "InstallTerms":

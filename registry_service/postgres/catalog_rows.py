@@ -25,7 +25,7 @@ select v.id, v.registry_id, r.publisher, r.name, v.version, v.runtime, v.manifes
        v.quarantined_at, v.quarantined_by, v.created_at,
        coalesce(v.former_publisher, r.publisher) as signed_publisher,
        b.content_hash, b.signature, b.signature_result, b.signature_detail, b.signature_key_id,
-       b.storage_url, b.size_bytes
+       b.signature_seen_at, b.storage_url, b.size_bytes
 from extension_version v
 join extension_registry r on r.id = v.registry_id
 join extension_bundle b on b.version_id = v.id
@@ -68,6 +68,7 @@ def version_of(row: asyncpg.Record) -> ExtensionVersion:
                 VerificationResult(row["signature_result"]),
                 row["signature_detail"],
                 row["signature_key_id"],
+                seen_at=row["signature_seen_at"],
             ),
         ),
         signed_publisher=row["signed_publisher"],

@@ -212,9 +212,10 @@ async def _insert_bundle(
         """
         insert into extension_bundle
           (version_id, content_hash, signature, signature_result, signature_detail,
-           signature_key_id, storage_url, size_bytes)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)
+           signature_key_id, signature_seen_at, storage_url, size_bytes)
+        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         """,
         version_id, bundle.content_hash, bundle.signature_digest, bundle.signature.result.value,
-        bundle.signature.detail, bundle.signature.key_id, bundle.storage_key, bundle.size_bytes,
+        bundle.signature.detail, bundle.signature.key_id, bundle.signature.seen_at,
+        bundle.storage_key, bundle.size_bytes,
     )  # fmt: skip

@@ -19,6 +19,7 @@ from shared.identifiers import (
     VersionId,
     parse_content_hash,
 )
+from shared.trust.verification import SigningPolicy
 
 _DETAIL: Final = "select * from tenant_install_detail where tenant_id = $1 and "
 _NAMED: Final = "(id = $2 or registry_id = $2 or (publisher = $3 and name = $4))"
@@ -190,6 +191,9 @@ def _install(row: asyncpg.Record) -> TenantInstall:
         runtime=row["runtime"],
         content_hash=parse_content_hash(row["content_hash"]),
         signature_digest=row["signature"],
+        signed_publisher=row["signed_publisher"],
+        signature_seen_at=row["signature_seen_at"],
+        own_signing_policy=SigningPolicy(own) if (own := row["own_signing_policy"]) else None,
         endpoints=endpoints_of(row["api_endpoints"]),
         granted_capabilities=frozenset(json.loads(row["granted_caps"])),
         config_json=row["config"],

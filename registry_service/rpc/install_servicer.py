@@ -9,6 +9,7 @@ from registry_service.catalog.reference import ExtensionReference
 from registry_service.installs.installs import Installs
 from registry_service.installs.model import InstallStatus
 from registry_service.installs.resolution import Resolver
+from registry_service.policies.policies import Policies
 from registry_service.rpc.conversion import (
     endpoint_message,
     install_message,
@@ -16,16 +17,18 @@ from registry_service.rpc.conversion import (
     timestamp_of,
 )
 from registry_service.rpc.data_policy import keeps_records
+from registry_service.rpc.tenant_policy_servicer import TenantPolicyServicer
 from shared.pb.registry.v1 import install_service_pb2 as pb
 from shared.pb.registry.v1 import install_service_pb2_grpc as pb_grpc
 
 Context: TypeAlias = aio.ServicerContext[Any, Any]
 
 
-class InstallServicer(pb_grpc.InstallServiceServicer):
+class InstallServicer(TenantPolicyServicer, pb_grpc.InstallServiceServicer):
     """Reads requests, has them carried out, and writes answers; decides nothing."""
 
-    def __init__(self, *, installs: Installs, resolver: Resolver) -> None:
+    def __init__(self, *, installs: Installs, resolver: Resolver, policies: Policies) -> None:
+        self._policies = policies
         self._installs = installs
         self._resolver = resolver
 

@@ -22,3 +22,16 @@ update extension_bundle set signature_seen_at = created_at;
 
 comment on column extension_bundle.signature_seen_at is
   'By the clock of the registry that published it; bundles are never changed, so neither is this.';
+
+-- An install with all that decides whether its version is trusted.
+create or replace view tenant_install_detail with (security_invoker = true) as
+  select i.tenant_id, i.id, i.registry_id, r.publisher, r.name, i.version_id, v.version, v.runtime,
+         b.content_hash, b.signature, v.api_endpoints, i.granted_caps, i.config, i.status,
+         i.revision, i.created_at, i.updated_at,
+         v.status as version_status, coalesce(v.former_publisher, r.publisher) as signed_publisher,
+         b.signature_seen_at, p.signing_policy as own_signing_policy
+  from tenant_extension_install i
+  join extension_registry r on r.id = i.registry_id
+  join extension_version v on v.id = i.version_id
+  join extension_bundle b on b.version_id = v.id
+  left join tenant_policy p on p.tenant_id = i.tenant_id;
