@@ -12,6 +12,8 @@ from extctl.commands.life_cycle import deprecate, quarantine, receipt, undepreca
 from extctl.commands.policy import policy
 from extctl.commands.publish import publish
 from extctl.commands.publisher import PUBLISHER
+from extctl.commands.records import RECORDS
+from extctl.commands.secrets import SECRETS
 from extctl.commands.signing import keygen, pack, sign
 from extctl.commands.token import token
 from extctl.commands.trust import TRUST
@@ -33,7 +35,7 @@ PANELS = {
     "The catalogue": (search, deprecate, undeprecate, yank, unyank, quarantine, receipt, audit),
     "Calling": (token, call, executions),
 }
-GROUPS = {"Publishing": (PUBLISHER, TRUST)}
+GROUPS = {"Publishing": (PUBLISHER, TRUST), "Tenants": (SECRETS, RECORDS)}
 
 
 def build_app() -> typer.Typer:

@@ -4,7 +4,9 @@ Every process has a service key of its own; the key sets say which role each has
 meant for production, where keys come from a secret store.
 """
 
+import base64
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +42,8 @@ class StackKeys:
     grant_key_set: Path
     token_issuer: Path
     token_key_set: Path
+    secrets_keyring: Path
+    """What the registry seals secrets with."""
 
 
 def make_keys(directory: Path, *, runners: int) -> StackKeys:
@@ -58,6 +62,7 @@ def make_keys(directory: Path, *, runners: int) -> StackKeys:
         grant_key_set=directory / "grant_keys.json",
         token_issuer=directory / "token_issuer.pem",
         token_key_set=directory / "token_keys.json",
+        secrets_keyring=directory / "secrets_keyring.json",
     )
     services = {
         keys.gateway: ServiceRole.GATEWAY,
@@ -67,7 +72,15 @@ def make_keys(directory: Path, *, runners: int) -> StackKeys:
     _write_key_set(keys.service_key_set, {path: str(role) for path, role in services.items()})
     _write_key_set(keys.grant_key_set, {keys.grant: GRANT_ROLE})
     _write_key_set(keys.token_key_set, {keys.token_issuer: ""})
+    if not keys.secrets_keyring.exists():
+        create_private_file(keys.secrets_keyring, new_keyring())
     return keys
+
+
+def new_keyring() -> bytes:
+    """A keyring file with one key."""
+    key = {"id": "1", "key": base64.b64encode(os.urandom(32)).decode()}
+    return json.dumps({"keys": [key]}, indent=2).encode() + b"\n"
 
 
 def load_signing_key(path: Path) -> SigningKey:

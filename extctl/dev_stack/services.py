@@ -63,6 +63,7 @@ def registry_spec(layout: StackLayout, ports: Ports, *, database: Database) -> P
         "REGISTRY_BUNDLE_STORE_URL": layout.bundle_store_url,
         "REGISTRY_GRANT_SIGNING_KEY_FILE": str(layout.keys.grant),
         "REGISTRY_SERVICE_KEYS_FILE": str(layout.keys.service_key_set),
+        "REGISTRY_SECRETS_KEYRING_FILE": str(layout.keys.secrets_keyring),
     }
     return ProcessSpec(
         name="registry",

@@ -31,7 +31,8 @@ def test_a_directory_that_was_open_is_closed(tmp_path: Path) -> None:
 
 def test_keys_are_made_once(tmp_path: Path) -> None:
     first = make_keys(tmp_path, runners=1)
-    before = {path: path.read_bytes() for path in tmp_path.glob("*.pem")}
+    kept = [*tmp_path.glob("*.pem"), first.secrets_keyring]
+    before = {path: path.read_bytes() for path in kept}
     second = make_keys(tmp_path, runners=3)
     assert first.operator == second.operator
     assert all(path.read_bytes() == content for path, content in before.items())
