@@ -11,10 +11,15 @@ from prometheus_client import CollectorRegistry
 from registry_service.assembly import assemble_catalogue
 from registry_service.catalog.signing import SignatureGate
 from registry_service.files import RegistryFiles
+from registry_service.installs.adjustments import Adjustments
+from registry_service.installs.change_feed import ChangeFeed
+from registry_service.installs.history import History
 from registry_service.installs.installs import Installs
 from registry_service.installs.resolution import Resolver
+from registry_service.installs.version_gate import VersionGate
 from registry_service.ledger.executions import Executions
 from registry_service.policies.policies import Policies
+from registry_service.postgres.change_listener import listening
 from registry_service.postgres.database import open_database
 from registry_service.postgres.install_store import PostgresInstallStore
 from registry_service.postgres.ledger_store import PostgresLedgerStore
@@ -106,9 +111,24 @@ async def running(
         )
         catalogue = assemble_catalogue(database=database, objects=objects, gate=gate, clock=clock)
         install_store = PostgresInstallStore(database=database)
-        install_servicer = InstallServicer(  # type: ignore[abstract]  # still being built
-            installs=Installs(store=install_store, catalog=catalogue.catalog, gate=gate),
+        feed = ChangeFeed()
+        await enter(listening(settings.database_url.get_secret_value(), feed.tell))
+        egress = settings.egress_policy()
+        version_gate = VersionGate(signatures=gate)
+        install_servicer = InstallServicer(
+            installs=Installs(
+                store=install_store, catalog=catalogue.catalog, gate=version_gate, clock=clock
+            ),
+            adjustments=Adjustments(store=install_store, catalog=catalogue.catalog, egress=egress),
+            history=History(
+                store=install_store,
+                catalog=catalogue.catalog,
+                gate=version_gate,
+                egress=egress,
+                clock=clock,
+            ),
             resolver=Resolver(store=install_store, gate=gate, key=files.grant_key, clock=clock),
+            feed=feed,
             policies=policies,
         )
         cipher = await enter(open_cipher(settings, files.keyring))
@@ -160,5 +180,6 @@ async def running(
                 with_reflection=settings.reflection,
             )
         )
+        stack.callback(feed.close)  # first of all: the server waits for streams that are open
         _log.info("registry ready", port=server.port, metrics_port=metrics_at)
         yield Registry(server.port, metrics_at)

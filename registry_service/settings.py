@@ -1,14 +1,22 @@
 """What can be set about a registry, and the bounds of each setting."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 from registry_service.secrets_settings import SecretsSettings
 from shared.bundles.s3_client import S3Credentials
+from shared.egress_rules import EgressPolicy, parse_deny_pattern
 from shared.settings import Settings
 from shared.trust.verification import SigningPolicy
+
+
+def _deny_list(text: str) -> str:
+    for pattern in text.split(","):
+        if pattern:
+            parse_deny_pattern(pattern)
+    return text
 
 
 class MigrationSettings(Settings):
@@ -74,12 +82,28 @@ class RegistrySettings(SecretsSettings):
     service_keys_file: Path = Field(
         description="Key set (JWKS) of who may call the registry, each key with its role."
     )
+    allow_http_egress: bool = Field(
+        default=False,
+        description="Whether tenants may allow their installs unencrypted calls (http).",
+    )
+    egress_deny: Annotated[str, AfterValidator(_deny_list)] = Field(
+        default="",
+        description="Hosts that no install may call, besides those that mean a private network: "
+        "names and *.suffixes, separated by commas.",
+    )
     reflection: bool = Field(
         default=False, description="Whether gRPC clients may list the services."
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         default="INFO", description="The least severe log event that is written."
     )
+
+    def egress_policy(self) -> EgressPolicy:
+        """What tenants may let their installs call."""
+        return EgressPolicy(
+            allow_http=self.allow_http_egress,
+            deny=[parse_deny_pattern(each) for each in self.egress_deny.split(",") if each],
+        )
 
     def s3_credentials(self) -> S3Credentials | None:
         """What signs requests to S3, if it is set."""

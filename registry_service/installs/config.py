@@ -3,6 +3,9 @@
 import json
 from typing import Final
 
+from registry_service.catalog.model import ExtensionVersion
+from shared.bundles.config_schema import validate_config
+from shared.bundles.manifest import MAX_MANIFEST_BYTES
 from shared.errors import ConfigInvalidError
 from shared.strict_json import JsonInvalidError, parse_json
 
@@ -28,3 +31,22 @@ def canonical_config(text: str) -> str:
     if len(canonical.encode()) > MAX_CONFIG_BYTES:
         raise ConfigInvalidError(f"The config is larger than {MAX_CONFIG_BYTES} bytes.")
     return canonical
+
+
+def check_config(version: ExtensionVersion, config_json: str) -> None:
+    """Checks a canonical config against the schema of the version's manifest, when it has one.
+
+    Raises:
+        ConfigInvalidError: the schema refuses it; the faults repeat nothing of the config.
+    """
+    manifest = parse_json(version.manifest_json.encode(), max_bytes=MAX_MANIFEST_BYTES)
+    schema = manifest.get("config_schema") if isinstance(manifest, dict) else None
+    if not isinstance(schema, dict):
+        return
+    config = parse_json(config_json.encode(), max_bytes=MAX_CONFIG_BYTES)
+    if faults := validate_config(schema, config):
+        raise ConfigInvalidError(
+            f"Version {version.version} does not take this config: "
+            f"{faults[0].path}: {faults[0].message}",
+            faults=faults,
+        )

@@ -1,7 +1,9 @@
-"""Which capabilities an install has: never more than its version asks for."""
+"""Which capabilities an install has: never more than its version asks for, each with its giver."""
 
 from collections.abc import Iterable
+from datetime import datetime
 
+from registry_service.installs.model import GrantedCapability
 from shared.capabilities import DEFAULT_CAPABILITIES, canonical_capability
 from shared.errors import ArgumentInvalidError, CapabilityNotRequestedError, Fault
 
@@ -38,3 +40,24 @@ def granted_of(listed: Iterable[str], requested: frozenset[str]) -> frozenset[st
             ],
         )
     return granted
+
+
+def grants_of(
+    granted: frozenset[str], held: Iterable[GrantedCapability], *, actor: str, now: datetime
+) -> tuple[GrantedCapability, ...]:
+    """The grants for `granted`: those that are held already keep who gave them, and when."""
+    kept = {grant.capability: grant for grant in held}
+    return tuple(
+        kept.get(capability) or GrantedCapability(capability, actor, now)
+        for capability in sorted(granted)
+    )
+
+
+def consent_needed(
+    granted: frozenset[str], *, requested: frozenset[str], requested_before: frozenset[str]
+) -> frozenset[str]:
+    """What another version asks for that the tenant was never asked for, and did not grant now.
+
+    What the present version asks for too was granted or declined already, and stays so.
+    """
+    return requested - granted - requested_before

@@ -1,170 +1,171 @@
-"""Installing, changing and removing extensions for a tenant."""
+"""Installing, moving and removing extensions for a tenant; and saying beforehand what that does."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Final
+
+import structlog
 
 from registry_service.catalog.catalog import Catalog
 from registry_service.catalog.model import ExtensionVersion
 from registry_service.catalog.reference import ExtensionReference
-from registry_service.catalog.signing import SignatureGate
-from registry_service.installs.config import canonical_config
-from registry_service.installs.grants import granted_of, requested_of
-from registry_service.installs.model import InstallStatus, InstallTerms, TenantInstall
+from registry_service.installs.actor import parse_actor
+from registry_service.installs.model import Change, TenantInstall
+from registry_service.installs.outcome import Outcome, Wanted, Wish, action_of, require_consent
+from registry_service.installs.plan import InstallPlan, plan_hash_of, plan_of
 from registry_service.installs.store import InstallStore
+from registry_service.installs.version_gate import VersionGate
 from registry_service.paging import page_size_of, page_token, position_of
-from shared.errors import InstallExistsError, InstallNotFoundError
+from shared.clock import Clock
+from shared.errors import InstallExistsError, InstallNotFoundError, PlanStaleError
 from shared.identifiers import TenantId
 
 DEFAULT_PAGE: Final = 50
 LARGEST_PAGE: Final = 200
 
+_log = structlog.get_logger(__name__)
+
 
 class Installs:
     """What each tenant has. An install of another tenant is one that does not exist."""
 
-    def __init__(self, *, store: InstallStore, catalog: Catalog, gate: SignatureGate) -> None:
+    def __init__(
+        self, *, store: InstallStore, catalog: Catalog, gate: VersionGate, clock: Clock
+    ) -> None:
         self._store = store
         self._catalog = catalog
         self._gate = gate
+        self._clock = clock
 
     async def install(
-        self,
-        tenant_id: TenantId,
-        reference: ExtensionReference,
-        *,
-        version: str,
-        grant: Sequence[str] | None,
-        config_json: str | None,
+        self, tenant_id: TenantId, reference: ExtensionReference, wish: Wish
     ) -> tuple[TenantInstall, bool, list[str]]:
         """Installs a version; gives the install, whether anything changed, and warnings.
 
         Args:
             tenant_id: for whom.
             reference: a registry entry.
-            version: empty means the latest.
-            grant: the capabilities that are granted; None means all that the version asks for,
-                or, when it is installed already, those that are granted now.
-            config_json: None means `{}`, or what is there already.
+            wish: what is asked for; where the version is installed already, what it does not set
+                stays.
 
         Raises:
             RegistryEntryNotFoundError: there is no such entry.
             VersionNotFoundError: it has no such version.
-            ArgumentInvalidError: the grant names no capability.
+            ArgumentInvalidError: the grant names no capability, or the actor is no name.
             CapabilityNotRequestedError: the grant is more than the version asks for.
-            ConfigInvalidError: see `canonical_config`.
+            ConfigInvalidError: the config is not one, or not one that the version takes.
             BundleUntrustedError: the signature no longer satisfies the policy.
+            VersionYankedError, VersionQuarantinedError: the version was stopped.
             InstallExistsError: the tenant has another version.
+            PlanStaleError: it would not be what was planned.
         """
+        actor = parse_actor(wish.actor)
         entry = await self._catalog.entry(reference)
         by_id = ExtensionReference(id=entry.registry_id)
-        wanted = await self._catalog.version(by_id, version)
-        requested = requested_of(wanted.capabilities)
-        granted = None if grant is None else granted_of(grant, requested)
-        config = None if config_json is None else canonical_config(config_json)
-        warnings = [
-            *await self._gate.judge_version(wanted, tenant_id),
-            *_deprecation_warnings(wanted),
-        ]
+        version = await self._catalog.version(by_id, wish.version)
+        wanted = Wanted.of(wish, version)
+        present = await self._store.find(tenant_id, by_id)
+        warnings = await self._admit(tenant_id, version, present)
 
-        def again(current: TenantInstall) -> InstallTerms:
-            if current.version_id != wanted.version_id:
+        def again(current: TenantInstall) -> Change:
+            if current.version_id != version.version_id:
                 raise InstallExistsError(
                     f"The tenant has version {current.version}; update it instead.",
                     installed=current.version,
                 )
-            return replace(
-                current.terms,
-                granted_capabilities=current.granted_capabilities if granted is None else granted,
-                config_json=current.config_json if config is None else config,
-            )
+            return self._change(current, wanted, wish, warnings)
 
         while True:
-            added = await self._store.add(
-                tenant_id,
-                entry.registry_id,
-                InstallTerms(
-                    version_id=wanted.version_id,
-                    granted_capabilities=requested if granted is None else granted,
-                    config_json=config or "{}",
-                ),
-            )
-            if added is not None:
-                return added, True, warnings
+            if present is None:
+                outcome = wanted.outcome(None, now=self._clock.now())
+                _require_plan(wish, None, version, outcome, warnings)
+                added = await self._store.add(
+                    tenant_id, entry.registry_id, outcome.terms, actor=actor
+                )
+                if added is not None:
+                    return added, True, warnings
             try:
-                current, changed = await self._store.change(tenant_id, by_id, again)
+                changed = await self._store.change(tenant_id, by_id, again, actor=actor)
             except InstallNotFoundError:
-                continue  # it was uninstalled between the two
-            return current, changed, warnings
+                present = None  # it was uninstalled between the two
+            else:
+                return *changed, warnings
 
     async def update(
-        self,
-        tenant_id: TenantId,
-        reference: ExtensionReference,
-        *,
-        version: str,
-        grant: Sequence[str] | None,
-        config_json: str | None,
+        self, tenant_id: TenantId, reference: ExtensionReference, wish: Wish
     ) -> tuple[TenantInstall, list[str]]:
         """Moves an install to another version; gives it, and warnings.
 
         Args:
             tenant_id: whose.
             reference: which install.
-            version: empty means the latest.
-            grant: None keeps what still applies, and adds nothing.
-            config_json: None keeps what is there.
+            wish: what is asked for; what it does not set stays.
 
         Raises:
             InstallNotFoundError: the tenant has no such install.
+            ConsentRequiredError: the version asks for more than was granted or declined.
             VersionNotFoundError, ArgumentInvalidError, CapabilityNotRequestedError,
-            ConfigInvalidError, BundleUntrustedError: as `install`.
+            ConfigInvalidError, BundleUntrustedError, VersionYankedError,
+            VersionQuarantinedError, PlanStaleError: as `install`.
         """
-        install = await self.find(tenant_id, reference)
-        by_id = ExtensionReference(id=install.registry_id)
-        wanted = await self._catalog.version(by_id, version)
-        requested = requested_of(wanted.capabilities)
-        granted = None if grant is None else granted_of(grant, requested)
-        config = None if config_json is None else canonical_config(config_json)
-        warnings = [
-            *await self._gate.judge_version(wanted, tenant_id),
-            *_deprecation_warnings(wanted),
-        ]
-
-        def moved(current: TenantInstall) -> InstallTerms:
-            return replace(
-                current.terms,
-                version_id=wanted.version_id,
-                granted_capabilities=(
-                    current.granted_capabilities & requested if granted is None else granted
-                ),
-                config_json=current.config_json if config is None else config,
-            )
-
-        changed, _ = await self._store.change(tenant_id, by_id, moved)
+        actor = parse_actor(wish.actor)
+        present = await self.find(tenant_id, reference)
+        by_registry_id = ExtensionReference(id=present.registry_id)
+        version = await self._catalog.version(by_registry_id, wish.version)
+        wanted = Wanted.of(wish, version)
+        warnings = await self._admit(tenant_id, version, present)
+        changed, _ = await self._store.change(
+            tenant_id,
+            ExtensionReference(id=present.install_id),
+            lambda current: self._change(current, wanted, wish, warnings),
+            actor=actor,
+        )
         return changed, warnings
 
-    async def set_status(
-        self, tenant_id: TenantId, reference: ExtensionReference, status: InstallStatus
-    ) -> TenantInstall:
-        """Enables or disables an install.
+    async def plan(
+        self, tenant_id: TenantId, reference: ExtensionReference, wish: Wish
+    ) -> InstallPlan:
+        """What `install` or, where the tenant has the extension, `update` would do now.
 
-        Raises:
-            InstallNotFoundError: the tenant has no such install.
+        Raises: as these, but for ConsentRequiredError: that is part of the plan.
         """
-        install, _ = await self._store.change(
-            tenant_id, reference, lambda current: replace(current.terms, status=status)
-        )
-        return install
+        present = await self._store.find(tenant_id, reference)
+        if present is None:
+            entry = await self._catalog.entry(reference)
+            registry_id = entry.registry_id
+            present_version = None
+        else:
+            registry_id = present.registry_id
+            present_version = await self._catalog.version(
+                ExtensionReference(id=registry_id), present.version
+            )
+        version = await self._catalog.version(ExtensionReference(id=registry_id), wish.version)
+        outcome = Wanted.of(wish, version).outcome(present, now=self._clock.now())
+        warnings = await self._admit(tenant_id, version, present)
+        return plan_of(present, present_version, version, outcome, warnings)
 
     async def uninstall(
-        self, tenant_id: TenantId, reference: ExtensionReference, *, keep_records: bool = False
+        self,
+        tenant_id: TenantId,
+        reference: ExtensionReference,
+        *,
+        keep_records: bool = False,
+        actor: str = "",
     ) -> bool:
         """Removes an install with its grants, config, secrets and, unless they are kept, records.
 
-        Without an install it removes records that were kept. Gives whether anything was there.
+        Without an install it removes records that were kept. Gives whether anything was there. The
+        history goes with the install, so who asked for it stands in the log of the process.
+
+        Raises:
+            ArgumentInvalidError: the actor is no name.
         """
-        return await self._store.remove(tenant_id, reference, keep_records=keep_records)
+        actor = parse_actor(actor)
+        removed = await self._store.remove(tenant_id, reference, keep_records=keep_records)
+        if removed:
+            _log.info(
+                "install removed", tenant_id=str(tenant_id), actor=actor, records_kept=keep_records
+            )
+        return removed
 
     async def find(self, tenant_id: TenantId, reference: ExtensionReference) -> TenantInstall:
         """The install, enabled or not.
@@ -195,8 +196,27 @@ class Installs:
         more = len(found) > limit
         return page, page_token(listing, (page[-1].publisher, page[-1].name)) if more else ""
 
+    async def _admit(
+        self, tenant_id: TenantId, version: ExtensionVersion, present: TenantInstall | None
+    ) -> list[str]:
+        had_before = present is not None and present.version_id == version.version_id
+        return await self._gate.admit(tenant_id, version, had_before=had_before)
 
-def _deprecation_warnings(version: ExtensionVersion) -> list[str]:
-    if version.deprecation is None:
-        return []
-    return [f"Version {version.version} is deprecated: {version.deprecation.reason}"]
+    def _change(
+        self, current: TenantInstall, wanted: Wanted, wish: Wish, warnings: Sequence[str]
+    ) -> Change:
+        outcome = wanted.outcome(current, now=self._clock.now())
+        _require_plan(wish, current, wanted.version, outcome, warnings)
+        require_consent(outcome.consent)
+        return Change(outcome.terms, action_of(current.terms, outcome.terms))
+
+
+def _require_plan(
+    wish: Wish,
+    current: TenantInstall | None,
+    version: ExtensionVersion,
+    outcome: Outcome,
+    warnings: Sequence[str],
+) -> None:
+    if wish.plan_hash and wish.plan_hash != plan_hash_of(current, version, outcome, warnings):
+        raise PlanStaleError

@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from registry_service.catalog.model import VersionStatus
 from registry_service.catalog.reference import ExtensionReference
 from registry_service.catalog.signing import SignatureGate
 from registry_service.installs.model import TenantInstall
 from registry_service.installs.store import InstallStore
 from shared.clock import Clock
-from shared.errors import InstallNotFoundError
+from shared.errors import InstallNotFoundError, VersionQuarantinedError
 from shared.identifiers import TenantId
 from shared.tokens.invocation_grant import GRANT_LIFETIME, InvocationGrant, issue_grant
 from shared.tokens.keys import SigningKey
@@ -47,12 +48,15 @@ class Resolver:
 
         Raises:
             InstallNotFoundError: the tenant has no such install, or it is disabled.
+            VersionQuarantinedError: operators stopped its version.
             BundleUntrustedError: its signature does not satisfy the tenant's policy any more.
             BundleStoreUnavailableError: its signature, which nobody asked for yet, is out of reach.
         """
         install = await self._store.resolve(tenant_id, reference)
         if install is None:
             raise InstallNotFoundError
+        if install.version_status is VersionStatus.QUARANTINED:
+            raise VersionQuarantinedError
         policy = await self._gate.admit(install.signature, install.own_signing_policy)
         issued = self._issued.get(install)  # by all of it: any change needs another grant
         if issued and issued.grant_expires_at - self._clock.now() >= GRANT_LIFETIME / 2:
@@ -78,6 +82,7 @@ class Resolver:
             config_digest=hashlib.sha256(install.config_json.encode()).hexdigest(),
             capabilities=install.granted_capabilities,
             expires_at=expires_at,
+            revision=install.revision,
             published_at=install.signature_seen_at,
             signing_policy=policy,
         )

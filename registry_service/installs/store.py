@@ -4,19 +4,20 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from registry_service.catalog.reference import ExtensionReference
-from registry_service.installs.model import InstallTerms, TenantInstall
-from shared.identifiers import RegistryId, TenantId
+from registry_service.installs.model import Change, InstallRevision, InstallTerms, TenantInstall
+from shared.identifiers import InstallId, RegistryId, TenantId
 
 
 class InstallStore(Protocol):
     """The installs of tenants. Every method may raise RegistryUnavailableError.
 
     A reference names an install by its own id, by the registry id or by publisher and name; an
-    install of another tenant is never found.
+    install of another tenant is never found. Every change is written with a revision that tells
+    who made it, and is told to whoever listens when it is committed.
     """
 
     async def add(
-        self, tenant_id: TenantId, registry_id: RegistryId, terms: InstallTerms
+        self, tenant_id: TenantId, registry_id: RegistryId, terms: InstallTerms, *, actor: str
     ) -> TenantInstall | None:
         """Adds an install, or gives None when the tenant has one of this entry already."""
         ...
@@ -25,7 +26,9 @@ class InstallStore(Protocol):
         self,
         tenant_id: TenantId,
         reference: ExtensionReference,
-        decide: Callable[[TenantInstall], InstallTerms],
+        decide: Callable[[TenantInstall], Change],
+        *,
+        actor: str,
     ) -> tuple[TenantInstall, bool]:
         """Changes an install to what `decide` says about it; the row is locked meanwhile.
 
@@ -33,6 +36,7 @@ class InstallStore(Protocol):
             tenant_id: whose.
             reference: which.
             decide: gets the install as it is. What it raises is passed on, and changes nothing.
+            actor: who asks.
 
         Returns:
             The install, and whether it changed.
@@ -67,6 +71,18 @@ class InstallStore(Protocol):
         self, tenant_id: TenantId, *, after: tuple[str, str] | None, limit: int
     ) -> Sequence[TenantInstall]:
         """The tenant's installs by publisher and name, those after (publisher, name) `after`."""
+        ...
+
+    async def find_revision(
+        self, tenant_id: TenantId, install_id: InstallId, revision: int
+    ) -> InstallRevision | None:
+        """One revision of an install."""
+        ...
+
+    async def list_revisions(
+        self, tenant_id: TenantId, install_id: InstallId, *, before: int | None, limit: int
+    ) -> Sequence[InstallRevision]:
+        """The revisions of an install, newest first, those before `before`."""
         ...
 
     async def resolve(

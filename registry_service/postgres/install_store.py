@@ -1,28 +1,42 @@
 """The installs of tenants in PostgreSQL."""
 
-import json
 from collections.abc import Callable, Sequence
 from typing import Final
 
 import asyncpg
 
 from registry_service.catalog.reference import ExtensionReference
-from registry_service.installs.model import InstallStatus, InstallTerms, TenantInstall
-from registry_service.postgres.catalog_rows import endpoints_of
+from registry_service.installs.model import (
+    Change,
+    InstallAction,
+    InstallRevision,
+    InstallTerms,
+    TenantInstall,
+)
 from registry_service.postgres.database import Connection, Database
+from registry_service.postgres.install_rows import (
+    egress_column,
+    grants_column,
+    install_of,
+    revision_of,
+)
 from registry_service.postgres.record_store import forget_records
 from shared.errors import InstallNotFoundError
-from shared.identifiers import (
-    InstallId,
-    RegistryId,
-    TenantId,
-    VersionId,
-    parse_content_hash,
-)
-from shared.trust.verification import SigningPolicy
+from shared.identifiers import InstallId, RegistryId, TenantId
 
 _DETAIL: Final = "select * from tenant_install_detail where tenant_id = $1 and "
 _NAMED: Final = "(id = $2 or registry_id = $2 or (publisher = $3 and name = $4))"
+_REVISION: Final = """
+select h.*, v.version from tenant_extension_install_revision h
+join extension_version v on v.id = h.version_id
+where h.tenant_id = $1 and h.install_id = $2 and """
+_WRITE_REVISION: Final = """
+insert into tenant_extension_install_revision
+  (tenant_id, install_id, revision, actor, action, version_id, granted_caps, config, egress_rules,
+   status)
+select tenant_id, id, revision, $3, $4, version_id, granted_caps, config, egress_rules, status
+from tenant_extension_install where tenant_id = $1 and id = $2
+"""
 
 
 class PostgresInstallStore:
@@ -32,7 +46,7 @@ class PostgresInstallStore:
         self._database = database
 
     async def add(
-        self, tenant_id: TenantId, registry_id: RegistryId, terms: InstallTerms
+        self, tenant_id: TenantId, registry_id: RegistryId, terms: InstallTerms, *, actor: str
     ) -> TenantInstall | None:
         """See `InstallStore.add`."""
 
@@ -40,16 +54,18 @@ class PostgresInstallStore:
             install_id = await connection.fetchval(
                 """
                 insert into tenant_extension_install
-                  (tenant_id, registry_id, version_id, granted_caps, config, status)
-                values ($1, $2, $3, $4, $5, $6)
+                  (tenant_id, registry_id, version_id, granted_caps, config, egress_rules, status)
+                values ($1, $2, $3, $4, $5, $6, $7)
                 on conflict (tenant_id, registry_id) do nothing
                 returning id
                 """,
-                tenant_id, registry_id, terms.version_id, _capabilities(terms),
-                terms.config_json, terms.status.value,
+                tenant_id, registry_id, *_columns(terms),
             )  # fmt: skip
             if install_id is None:
                 return None
+            await connection.execute(
+                _WRITE_REVISION, tenant_id, install_id, actor, InstallAction.INSTALL.value
+            )
             return await _read(connection, tenant_id, ExtensionReference(id=install_id))
 
         return await self._database.for_tenant(tenant_id, work, repeatable=True)
@@ -58,7 +74,9 @@ class PostgresInstallStore:
         self,
         tenant_id: TenantId,
         reference: ExtensionReference,
-        decide: Callable[[TenantInstall], InstallTerms],
+        decide: Callable[[TenantInstall], Change],
+        *,
+        actor: str,
     ) -> tuple[TenantInstall, bool]:
         """See `InstallStore.change`."""
 
@@ -68,19 +86,21 @@ class PostgresInstallStore:
             current = await _read(connection, tenant_id, by_id) if install_id else None
             if current is None:
                 raise InstallNotFoundError
-            terms = decide(current)
-            if terms == current.terms:
+            change = decide(current)
+            if change.terms == current.terms:
                 return current, False
             await connection.execute(
                 """
                 update tenant_extension_install
-                set version_id = $3, granted_caps = $4, config = $5, status = $6,
-                    revision = revision + 1, updated_at = now()
+                set version_id = $3, granted_caps = $4, config = $5, egress_rules = $6,
+                    status = $7, revision = revision + 1, updated_at = now()
                 where tenant_id = $1 and id = $2
                 """,
-                tenant_id, install_id, terms.version_id, _capabilities(terms),
-                terms.config_json, terms.status.value,
+                tenant_id, install_id, *_columns(change.terms),
             )  # fmt: skip
+            await connection.execute(
+                _WRITE_REVISION, tenant_id, install_id, actor, change.action.value
+            )
             changed = await _read(connection, tenant_id, by_id)
             assert changed is not None, "a row that this transaction holds the lock of"
             return changed, True
@@ -133,7 +153,35 @@ class PostgresInstallStore:
             )  # fmt: skip
 
         rows = await self._database.for_tenant(tenant_id, work, repeatable=True)
-        return [_install(row) for row in rows]
+        return [install_of(row) for row in rows]
+
+    async def find_revision(
+        self, tenant_id: TenantId, install_id: InstallId, revision: int
+    ) -> InstallRevision | None:
+        """See `InstallStore.find_revision`."""
+
+        async def work(connection: Connection) -> asyncpg.Record | None:
+            return await connection.fetchrow(
+                _REVISION + "h.revision = $3", tenant_id, install_id, revision
+            )
+
+        row = await self._database.for_tenant(tenant_id, work, repeatable=True)
+        return revision_of(row) if row else None
+
+    async def list_revisions(
+        self, tenant_id: TenantId, install_id: InstallId, *, before: int | None, limit: int
+    ) -> Sequence[InstallRevision]:
+        """See `InstallStore.list_revisions`."""
+
+        async def work(connection: Connection) -> list[asyncpg.Record]:
+            return await connection.fetch(
+                _REVISION
+                + "($3::bigint is null or h.revision < $3) order by h.revision desc limit $4",
+                tenant_id, install_id, before, limit,
+            )  # fmt: skip
+
+        rows = await self._database.for_tenant(tenant_id, work, repeatable=True)
+        return [revision_of(row) for row in rows]
 
     async def resolve(
         self, tenant_id: TenantId, reference: ExtensionReference
@@ -147,7 +195,7 @@ class PostgresInstallStore:
             )  # fmt: skip
 
         row = await self._database.run(work, repeatable=True)
-        return _install(row) if row else None
+        return install_of(row) if row else None
 
 
 async def _lock(
@@ -172,33 +220,14 @@ async def _read(
     row = await connection.fetchrow(
         _DETAIL + _NAMED, tenant_id, reference.id, reference.publisher, reference.name
     )
-    return _install(row) if row else None
+    return install_of(row) if row else None
 
 
-def _capabilities(terms: InstallTerms) -> str:
-    return json.dumps(sorted(terms.granted_capabilities))
-
-
-def _install(row: asyncpg.Record) -> TenantInstall:
-    return TenantInstall(
-        tenant_id=TenantId(row["tenant_id"]),
-        install_id=InstallId(row["id"]),
-        registry_id=RegistryId(row["registry_id"]),
-        publisher=row["publisher"],
-        name=row["name"],
-        version_id=VersionId(row["version_id"]),
-        version=row["version"],
-        runtime=row["runtime"],
-        content_hash=parse_content_hash(row["content_hash"]),
-        signature_digest=row["signature"],
-        signed_publisher=row["signed_publisher"],
-        signature_seen_at=row["signature_seen_at"],
-        own_signing_policy=SigningPolicy(own) if (own := row["own_signing_policy"]) else None,
-        endpoints=endpoints_of(row["api_endpoints"]),
-        granted_capabilities=frozenset(json.loads(row["granted_caps"])),
-        config_json=row["config"],
-        status=InstallStatus(row["status"]),
-        revision=row["revision"],
-        created_at=row["created_at"],
-        updated_at=row["updated_at"],
+def _columns(terms: InstallTerms) -> tuple[object, ...]:
+    return (
+        terms.version_id,
+        grants_column(terms.grants),
+        terms.config_json,
+        egress_column(terms.egress_rules),
+        terms.status.value,
     )

@@ -1,4 +1,4 @@
-"""Messages of the catalogue and of installs, to and from the domain's words. No decisions."""
+"""Messages of the catalogue, to and from the domain's words. No decisions."""
 
 from datetime import datetime
 from typing import Final
@@ -13,11 +13,10 @@ from registry_service.catalog.model import (
     Retraction,
     VersionStatus,
 )
-from registry_service.installs.model import InstallStatus, TenantInstall
 from shared.bundles.fetch import BundleFile
 from shared.errors import ArgumentInvalidError
 from shared.identifiers import TenantId, parse_uuid
-from shared.pb.registry.v1 import install_pb2, registry_entry_pb2
+from shared.pb.registry.v1 import registry_entry_pb2
 from shared.pb.type.v1 import bundle_pb2, endpoint_pb2
 from shared.trust.verification import SignatureVerification, VerificationResult
 
@@ -25,10 +24,6 @@ _RESULTS: Final = {
     VerificationResult.NOT_SIGNED: bundle_pb2.SignatureVerification.RESULT_NOT_SIGNED,
     VerificationResult.FAILED: bundle_pb2.SignatureVerification.RESULT_FAILED,
     VerificationResult.VERIFIED: bundle_pb2.SignatureVerification.RESULT_VERIFIED,
-}
-_STATUSES: Final = {
-    InstallStatus.ENABLED: install_pb2.TenantInstall.STATUS_ENABLED,
-    InstallStatus.DISABLED: install_pb2.TenantInstall.STATUS_DISABLED,
 }
 VERSION_STATUSES: Final = {
     VersionStatus.PUBLISHED: registry_entry_pb2.ExtensionVersion.STATUS_PUBLISHED,
@@ -100,25 +95,6 @@ def version_message(version: ExtensionVersion) -> registry_entry_pb2.ExtensionVe
         status=VERSION_STATUSES[version.status],
         yank=_retraction_message(version.yank) if version.yank else None,
         quarantine=_retraction_message(version.quarantine) if version.quarantine else None,
-    )
-
-
-def install_message(install: TenantInstall) -> install_pb2.TenantInstall:
-    """An install."""
-    return install_pb2.TenantInstall(
-        install_id=str(install.install_id),
-        tenant_id=str(install.tenant_id),
-        registry_id=str(install.registry_id),
-        publisher=install.publisher,
-        name=install.name,
-        version_id=str(install.version_id),
-        version=install.version,
-        content_hash=install.content_hash,
-        status=_STATUSES[install.status],
-        granted_capabilities=sorted(install.granted_capabilities),
-        config_json=install.config_json,
-        created_at=timestamp_of(install.created_at),
-        updated_at=timestamp_of(install.updated_at),
     )
 
 

@@ -31,6 +31,7 @@ ROLES: Final[Roles] = {
     PUBLISHERS: _OPERATOR,
     INSTALLS: _OPERATOR,
     f"/{INSTALLS}/ResolveInstall": _GATEWAY,
+    f"/{INSTALLS}/WatchInstalls": _EVERYONE,
     STORAGE: _RUNNER,
     f"/{STORAGE}/ExportEntries": _OPERATOR,
     SECRETS: _OPERATOR,

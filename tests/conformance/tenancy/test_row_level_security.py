@@ -17,6 +17,7 @@ from tests.fixtures.postgres import TestDatabase
 TENANTS = [TenantId(uuid.UUID(int=number)) for number in (0xA, 0xB)]
 TABLES = [
     "tenant_extension_install",
+    "tenant_extension_install_revision",
     "extension_event_subscription",
     "extension_execution_log",
     "extension_quota_usage",
@@ -38,6 +39,11 @@ insert into extension_bundle (version_id, content_hash, signature_result, storag
           'k', 1) on conflict do nothing;
 insert into tenant_extension_install (tenant_id, id, registry_id, version_id)
   values ($T, $T, '00000000-0000-0000-0000-000000000001', '00000000-0000-0000-0000-000000000002');
+insert into tenant_extension_install_revision
+    (tenant_id, install_id, revision, actor, action, version_id, granted_caps, config,
+     egress_rules, status)
+  values ($T, $T, 1, 'a', 'install', '00000000-0000-0000-0000-000000000002', '[]', '{}', '[]',
+          'enabled');
 insert into extension_event_subscription (tenant_id, id, install_id, topic, handler)
   values ($T, $T, $T, 't', 'h');
 insert into extension_execution_log
