@@ -11,5 +11,6 @@ pytest_plugins: list[str] = [
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
     "tests.fixtures.platform",
+    "tests.fixtures.catalogue",
     "tests.fixtures.vault",
 ]

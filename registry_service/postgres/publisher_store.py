@@ -1,5 +1,7 @@
 """Publishers in PostgreSQL."""
 
+from datetime import datetime
+
 from registry_service.audit.model import AuditEntry, owner_actor
 from registry_service.postgres.audit_store import append_event
 from registry_service.postgres.database import Connection, Database
@@ -96,11 +98,13 @@ class PostgresPublisherStore:
 
         return await self._database.run(work, repeatable=False)
 
-    async def spend(self, proof: PublisherProof) -> bool:
+    async def spend(self, proof: PublisherProof, *, forget_before: datetime) -> bool:
         """See `PublisherStore.spend`."""
 
         async def work(connection: Connection) -> bool:
-            await connection.execute("delete from extension_spent_proof where expires_at < now()")
+            await connection.execute(
+                "delete from extension_spent_proof where expires_at < $1", forget_before
+            )
             spent = await connection.fetchval(
                 "insert into extension_spent_proof (key_id, proof_id, expires_at) "
                 "values ($1, $2, $3) on conflict do nothing returning true",

@@ -1,10 +1,16 @@
 """Proving that a call comes from an owner of the publisher that it is about."""
 
+from datetime import timedelta
+from typing import Final
+
 from registry_service.publishers.model import Publisher
 from registry_service.publishers.store import PublisherStore
 from shared.clock import Clock
 from shared.errors import PublisherNotFoundError, PublisherNotOwnedError
 from shared.tokens.publisher_proof import PublisherAction, verify_proof
+
+MEMORY: Final = timedelta(hours=1)
+"""How much longer than it is good a proof is remembered: clocks of registries may differ."""
 
 
 class Ownership:
@@ -44,14 +50,15 @@ class Ownership:
                 "x-publisher-proof).",
                 publisher=publisher,
             )
+        now = self._clock.now()
         verified = verify_proof(
             proof,
             owners={owner.key.key_id: owner.key.public for owner in owned.owners},
             publisher=publisher,
             action=action,
             about=about,
-            now=self._clock.now(),
+            now=now,
         )
-        if not await self._store.spend(verified):
+        if not await self._store.spend(verified, forget_before=now - MEMORY):
             raise PublisherNotOwnedError("The publisher proof was used before: sign a new one.")
         return verified.key_id

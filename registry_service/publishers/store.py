@@ -1,5 +1,6 @@
 """Where publishers lie: the port."""
 
+from datetime import datetime
 from typing import Protocol
 
 from registry_service.publishers.model import Publisher
@@ -50,6 +51,9 @@ class PublisherStore(Protocol):
         """
         ...
 
-    async def spend(self, proof: PublisherProof) -> bool:
-        """Notes that a proof was used; false when it was used before."""
+    async def spend(self, proof: PublisherProof, *, forget_before: datetime) -> bool:
+        """Notes that a proof was used; false when it was used before.
+
+        Those that expired before `forget_before` may be forgotten.
+        """
         ...

@@ -129,8 +129,7 @@ def verify_proof(
         raise PublisherNotOwnedError("The publisher proof has no usable id.")
     if (claims["publisher"], claims["action"], claims["about"]) != (publisher, action, about):
         raise PublisherNotOwnedError(
-            f'The publisher proof is for something else: it must say "{action}" about "{about}" '
-            f'for "{publisher}".'
+            f'The publisher proof says something else than "{action}" about this for "{publisher}".'
         )
     if not issued_at - LEEWAY <= now < expires_at + LEEWAY:
         raise PublisherNotOwnedError("The publisher proof is expired or not yet valid.")
