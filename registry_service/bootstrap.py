@@ -4,11 +4,12 @@ import functools
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from registry_service.assembly import assemble_catalogue
+from registry_service.assembly import Publishing, assemble_catalogue
 from registry_service.catalog.signing import SignatureGate
 from registry_service.files import RegistryFiles
 from registry_service.installs.adjustments import Adjustments
@@ -33,6 +34,7 @@ from registry_service.settings import RegistrySettings
 from registry_service.tenant_data import assemble_tenant_data
 from shared.bundles.open_store import open_bundle_store
 from shared.clock import Clock, SystemClock
+from shared.component_compiler import compiler_command
 from shared.pb.registry.v1 import (
     execution_log_service_pb2_grpc,
     install_service_pb2_grpc,
@@ -109,7 +111,17 @@ async def running(
         gate = SignatureGate(
             store=objects, trust=files.trust_bundle, policies=policies, clock=clock
         )
-        catalogue = assemble_catalogue(database=database, objects=objects, gate=gate, clock=clock)
+        catalogue = assemble_catalogue(
+            database=database,
+            objects=objects,
+            gate=gate,
+            publishing=Publishing(
+                compiler=compiler_command(settings.compiler),
+                artefact_key=files.artefact_key,
+                garbage_grace=timedelta(hours=settings.garbage_grace_hours),
+            ),
+            clock=clock,
+        )
         install_store = PostgresInstallStore(database=database)
         feed = ChangeFeed()
         await enter(listening(settings.database_url.get_secret_value(), feed.tell))

@@ -8,6 +8,7 @@ from typing import TypeVar
 
 from registry_service.secrets.keyring import KeyringFile
 from registry_service.settings import RegistrySettings
+from shared.bundles.fleet_artefact import ArtefactKey
 from shared.clock import Clock
 from shared.errors import TrustBundleInvalidError
 from shared.settings import SettingsInvalidError
@@ -25,6 +26,7 @@ class RegistryFiles:
     service_keys: Mapping[str, VerifyingKey]
     trust_bundle: TrustBundleFile
     keyring: KeyringFile | None
+    artefact_key: ArtefactKey | None
 
     @classmethod
     def read(cls, settings: RegistrySettings, clock: Clock) -> "RegistryFiles":
@@ -57,9 +59,12 @@ class RegistryFiles:
         keyring = None
         if (path := settings.secrets_keyring_file) is not None:
             keyring = read("secrets_keyring_file", path, partial(_keyring, clock=clock))
+        artefact_key = None
+        if (path := settings.artefact_key_file) is not None:
+            artefact_key = read("artefact_key_file", path, ArtefactKey.from_file)
         if faults or grant_key is None or service_keys is None or trust_bundle is None:
             raise SettingsInvalidError("\n".join(faults))
-        return cls(grant_key, service_keys, trust_bundle, keyring)
+        return cls(grant_key, service_keys, trust_bundle, keyring, artefact_key)
 
 
 def _signing_key(path: Path) -> SigningKey:

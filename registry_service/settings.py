@@ -7,6 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from registry_service.secrets_settings import SecretsSettings
 from shared.bundles.s3_client import S3Credentials
+from shared.component_compiler import compiler_command
 from shared.egress_rules import EgressPolicy, parse_deny_pattern
 from shared.settings import Settings
 from shared.trust.verification import SigningPolicy
@@ -16,6 +17,11 @@ def _deny_list(text: str) -> str:
     for pattern in text.split(","):
         if pattern:
             parse_deny_pattern(pattern)
+    return text
+
+
+def _command_line(text: str) -> str:
+    compiler_command(text)
     return text
 
 
@@ -67,6 +73,22 @@ class RegistrySettings(SecretsSettings):
     )
     s3_secret_access_key: SecretStr = Field(
         default=SecretStr(""), description="The secret of the S3 access key."
+    )
+    garbage_grace_hours: int = Field(
+        default=24,
+        ge=0,
+        le=24 * 365,
+        description="How many hours an uploaded bundle is kept that no version refers to.",
+    )
+    compiler: Annotated[str, AfterValidator(_command_line)] = Field(
+        default="",
+        description="The command line that compiles a component before it is published; by "
+        "default this interpreter with -m runner_service.compiler.",
+    )
+    artefact_key_file: Path | None = Field(
+        default=None,
+        description="File of 32 random bytes, the runners' RUNNER_ARTEFACT_KEY_FILE too: with it "
+        "compiled code is stored for them beside the bundle.",
     )
     signing_trust_bundle: Path = Field(
         validation_alias="SIGNING_TRUST_BUNDLE",

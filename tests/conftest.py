@@ -10,6 +10,7 @@ pytest_plugins: list[str] = [
     "tests.fixtures.runner",
     "tests.fixtures.postgres",
     "tests.fixtures.registry",
+    "tests.fixtures.publishing",
     "tests.fixtures.platform",
     "tests.fixtures.catalogue",
     "tests.fixtures.vault",

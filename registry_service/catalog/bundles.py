@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from registry_service.catalog.garbage import BundleReferences
 from shared.bundles.archive import content_hash_of, read_bundle
 from shared.bundles.fetch import BundleFile, bundle_index, bundle_stream, fetch_bundle
 from shared.bundles.layout import DEFAULT_LIMITS, BundleLimits, bundle_key
@@ -29,8 +30,15 @@ class Upload:
 class Bundles:
     """The archives, by content hash."""
 
-    def __init__(self, *, store: BundleStore, limits: BundleLimits = DEFAULT_LIMITS) -> None:
+    def __init__(
+        self,
+        *,
+        store: BundleStore,
+        references: BundleReferences,
+        limits: BundleLimits = DEFAULT_LIMITS,
+    ) -> None:
         self._store = store
+        self._references = references
         self._limits = limits
         self._reads = asyncio.Semaphore(PARALLEL_READS)
 
@@ -47,6 +55,7 @@ class Bundles:
             BundleInvalidError: they are not a well-formed bundle.
             ContentHashMismatchError: they are not what was declared.
             BundleStoreUnavailableError: the store does not answer.
+            RegistryUnavailableError: the database does not answer.
         """
         data = await self._collect(chunks)
         content_hash = content_hash_of(data)
@@ -57,6 +66,7 @@ class Bundles:
                 computed=content_hash,
             )
         await self.read(data)
+        await self._references.note_upload(content_hash)
         created = await self._store.put_if_absent(bundle_key(content_hash), data)
         return Upload(content_hash, len(data), created)
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
+from shared.bundles.sbom import Sbom
 from shared.identifiers import ContentHash, RegistryId, VersionId
 from shared.trust.verification import SignatureVerification
 
@@ -31,6 +32,23 @@ class RegistryEntry:
     latest_version: str
     created_at: datetime
     updated_at: datetime
+
+
+class CheckResult(StrEnum):
+    """How a check of a publish ended."""
+
+    PASSED = "passed"
+    WARNED = "warned"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True)
+class PublishCheck:
+    """One check's result, and a sentence for the publisher."""
+
+    name: str
+    result: CheckResult
+    detail: str
 
 
 class VersionStatus(StrEnum):
@@ -74,7 +92,7 @@ class StoredBundle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewVersion:
-    """What is about to be catalogued."""
+    """What is about to be catalogued. `version` may be `X.Y.*`: the next patch of X.Y."""
 
     registry_id: RegistryId
     publisher: str
@@ -85,10 +103,15 @@ class NewVersion:
     runtime: str
     main_entry: str
     manifest_json: str
-    endpoints: Sequence[Endpoint]
+    endpoints: Sequence[Mapping[str, object]]
+    """As the manifest has them: method, path, handler, and what else it says of each."""
     ui: Mapping[str, object] | None
     capabilities: Sequence[str]
     bundle: StoredBundle
+    checks: Sequence[PublishCheck]
+    sbom: Sbom | None
+    precompiled: Mapping[str, str]
+    """Keys of stored machine code, by what it was compiled for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,6 +134,9 @@ class ExtensionVersion:
     deprecation: Deprecation | None
     yank: Retraction | None
     quarantine: Retraction | None
+    checks: tuple[PublishCheck, ...]
+    sbom_format: str
+    """"spdx", "cyclonedx", or empty when there is no bill of materials."""
     created_at: datetime
 
 

@@ -1,36 +1,25 @@
 """Publishing a version: everything is checked, then the objects are written, then the row."""
 
-import asyncio
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from registry_service.catalog.bundles import Bundles
-from registry_service.catalog.model import (
-    Endpoint,
-    ExtensionVersion,
-    NewVersion,
-    RegistryEntry,
-    StoredBundle,
-)
+from registry_service.catalog.checks.check import Submission
+from registry_service.catalog.checks.examination import Examination, Findings
+from registry_service.catalog.model import ExtensionVersion, NewVersion, StoredBundle
+from registry_service.catalog.publish_records import PublishAttempt, PublishRecords
 from registry_service.catalog.reference import ExtensionReference
-from registry_service.catalog.signing import SignatureGate
 from registry_service.catalog.store import CatalogStore
 from registry_service.publishers.ownership import Ownership
-from shared.bundles.component import check_component
-from shared.bundles.layout import COMPONENT_PATH, MANIFEST_PATH, bundle_key, signature_key
-from shared.bundles.manifest import Manifest, check_manifest_against_files, parse_manifest
+from shared.bundles.fleet_artefact import ArtefactKey
+from shared.bundles.layout import COMPONENT_PATH, bundle_key, signature_key
 from shared.bundles.store import BundleStore
-from shared.errors import (
-    ArgumentInvalidError,
-    BundleInvalidError,
-    ExtensionVersionAlreadyExistsError,
-    Fault,
-    ManifestInvalidError,
-    RegistryEntryNotFoundError,
-)
+from shared.errors import ArgumentInvalidError, RegistryEntryNotFoundError
 from shared.identifiers import ContentHash
 from shared.tokens.publisher_proof import PublisherAction
-from shared.trust.envelope import MAX_ENVELOPE_BYTES, SignedSubject
+from shared.trust.envelope import MAX_ENVELOPE_BYTES
+
+_MAX_ATTEMPTS = 100
 
 
 class Publisher:
@@ -43,13 +32,18 @@ class Publisher:
         ownership: Ownership,
         bundles: Bundles,
         objects: BundleStore,
-        gate: SignatureGate,
+        examination: Examination,
+        records: PublishRecords,
+        artefact_key: ArtefactKey | None,
     ) -> None:
+        """Without an `artefact_key` no machine code is stored."""
         self._catalog = catalog
         self._ownership = ownership
         self._bundles = bundles
         self._objects = objects
-        self._gate = gate
+        self._examination = examination
+        self._records = records
+        self._artefact_key = artefact_key
 
     async def add_version(
         self,
@@ -60,6 +54,9 @@ class Publisher:
         proof: str,
     ) -> tuple[ExtensionVersion, list[str]]:
         """Publishes a stored bundle; gives the version and warnings.
+
+        Stopped anywhere on the way, it has changed nothing that a second attempt would stumble
+        over: objects are named by what they are, and the version comes last.
 
         Args:
             reference: the entry to publish under.
@@ -72,10 +69,12 @@ class Publisher:
             PublisherNotFoundError: its publisher was never registered.
             PublisherNotOwnedError: no owner proved to want it.
             BundleNotFoundError: nothing was uploaded under this hash.
+            BundleInvalidError: the archive is not well-formed, or holds a private key.
             ManifestInvalidError: the manifest has faults, or is another extension's.
             ExtensionVersionAlreadyExistsError: the version was published before.
             ComponentInvalidError: the program is not a component of our world.
             BundleUntrustedError: the signature does not satisfy the policy.
+            CompilerUnavailableError: whether it compiles could not be found out now.
         """
         if len(envelope) > MAX_ENVELOPE_BYTES:
             raise ArgumentInvalidError(
@@ -91,88 +90,91 @@ class Publisher:
             action=PublisherAction.ADD_VERSION,
             about=content_hash,
         )
-        data = await self._bundles.fetch(content_hash)
-        files = await self._bundles.read(data)
-        manifest, manifest_json, warnings = _manifest_of(files, entry)
-        by_id = ExtensionReference(id=entry.registry_id)
-        if await self._catalog.find_version(by_id, manifest.version) is not None:
-            raise ExtensionVersionAlreadyExistsError
-        await asyncio.to_thread(check_component, files[COMPONENT_PATH])  # there: checked above
-        signature, signature_warnings = self._gate.judge(
-            envelope or None,
-            SignedSubject(
-                content_hash=content_hash,
-                publisher=manifest.publisher,
-                name=manifest.name,
-                version=manifest.version,
-                runtime=manifest.runtime,
-            ),
+        submission = Submission(
+            entry=entry,
+            content_hash=content_hash,
+            packed=await self._bundles.fetch(content_hash),
+            envelope=envelope,
         )
-        new = _new_version(
-            entry, owner_key_id, manifest, manifest_json,
-            StoredBundle(
-                content_hash=content_hash,
-                size_bytes=len(data),
-                storage_key=bundle_key(content_hash),
-                signature_digest=await self._store_envelope(content_hash, envelope),
-                signature=signature,
-            ),
-        )  # fmt: skip
-        return await self._catalog.add_version(new), [*warnings, *signature_warnings]
+        findings = await self._examination.examine(submission)
+        if findings.refusal is not None:
+            await self._records.keep_attempt(
+                entry.registry_id, submission.said_version, content_hash, findings.checks
+            )
+            raise findings.refusal
+        code_key, objects = self._objects_of(submission)
 
-    async def _store_envelope(self, content_hash: ContentHash, envelope: bytes) -> str:
-        if not envelope:
-            return ""
-        digest = hashlib.sha256(envelope).hexdigest()
-        await self._objects.put_if_absent(signature_key(content_hash, digest), envelope)
-        return digest
+        async def put_objects() -> None:
+            for key, data in objects.items():
+                if await self._objects.size(key) is None:
+                    await self._objects.put_if_absent(key, data)
+
+        await put_objects()  # the large part of it before anybody has to wait for us
+        new = _new_version(submission, findings, owner_key_id, code_key)
+        version = await self._catalog.add_version(new, put_objects=put_objects)
+        return version, list(findings.warnings)
+
+    async def attempts(
+        self, reference: ExtensionReference, version: str
+    ) -> Sequence[PublishAttempt]:
+        """Publishes that were refused, newest first; empty text means of any version.
+
+        Raises:
+            RegistryEntryNotFoundError: there is no such entry.
+        """
+        entry = await self._catalog.find_entry(reference)
+        if entry is None:
+            raise RegistryEntryNotFoundError
+        if "\0" in version:
+            return []
+        return await self._records.attempts(entry.registry_id, version, limit=_MAX_ATTEMPTS)
+
+    def _objects_of(self, submission: Submission) -> tuple[str, Mapping[str, bytes]]:
+        """All that must be stored before the version is there; and the key of the code, if any."""
+        code_key = ""
+        content_hash = submission.content_hash
+        objects = {bundle_key(content_hash): submission.packed}
+        if submission.envelope:
+            objects[signature_key(content_hash, _envelope_digest(submission))] = submission.envelope
+        if self._artefact_key is not None and submission.compiled is not None:
+            fingerprint = submission.compiled.fingerprint
+            code_key = self._artefact_key.object_key(content_hash, fingerprint)
+            objects[code_key] = self._artefact_key.seal(
+                submission.compiled.code, content_hash=content_hash, fingerprint=fingerprint
+            )
+        return code_key, objects
 
 
-def _manifest_of(
-    files: Mapping[str, bytes], entry: RegistryEntry
-) -> tuple[Manifest, str, list[str]]:
-    data = files.get(MANIFEST_PATH)
-    if data is None:
-        raise BundleInvalidError(f"The bundle has no {MANIFEST_PATH} at its root.")
-    manifest, warnings = parse_manifest(data)
-    check_manifest_against_files(manifest, files)
-    faults = [
-        Fault(
-            field,
-            "entry_mismatch",
-            f'The manifest says "{said}", the registry entry is "{known}".',
-            "Publish under the entry that the manifest names, or correct the manifest.",
-        )
-        for field, said, known in (
-            ("publisher", manifest.publisher, entry.publisher),
-            ("name", manifest.name, entry.name),
-        )
-        if said != known
-    ]
-    if faults:
-        raise ManifestInvalidError("The manifest is that of another extension.", faults=faults)
-    return manifest, data.decode(), warnings
+def _envelope_digest(submission: Submission) -> str:
+    return hashlib.sha256(submission.envelope).hexdigest() if submission.envelope else ""
 
 
 def _new_version(
-    entry: RegistryEntry,
-    owner_key_id: str,
-    manifest: Manifest,
-    manifest_json: str,
-    bundle: StoredBundle,
+    submission: Submission, findings: Findings, owner_key_id: str, code_key: str
 ) -> NewVersion:
+    manifest, signature = submission.manifest, submission.signature
+    assert manifest is not None, "nothing was refused"
+    assert signature is not None, "nothing was refused"
+    compiled = submission.compiled
     return NewVersion(
-        registry_id=entry.registry_id,
-        publisher=entry.publisher,
+        registry_id=submission.entry.registry_id,
+        publisher=submission.entry.publisher,
         owner_key_id=owner_key_id,
         version=manifest.version,
         runtime=manifest.runtime,
         main_entry=manifest.ui.entry if manifest.ui else COMPONENT_PATH,
-        manifest_json=manifest_json,
-        endpoints=[
-            Endpoint(each.method, each.path, each.handler) for each in manifest.api.endpoints
-        ],
+        manifest_json=submission.manifest_json,
+        endpoints=[each.model_dump(exclude_unset=True) for each in manifest.api.endpoints],
         ui=manifest.ui.model_dump(by_alias=True, exclude_none=True) if manifest.ui else None,
         capabilities=manifest.capabilities,
-        bundle=bundle,
+        bundle=StoredBundle(
+            content_hash=submission.content_hash,
+            size_bytes=len(submission.packed),
+            storage_key=bundle_key(submission.content_hash),
+            signature_digest=_envelope_digest(submission),
+            signature=signature,
+        ),
+        checks=findings.checks,
+        sbom=submission.sbom,
+        precompiled={compiled.fingerprint: code_key} if compiled and code_key else {},
     )

@@ -1,6 +1,6 @@
 """Where the catalogue lies: the port."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from registry_service.catalog.model import (
@@ -43,8 +43,16 @@ class CatalogStore(Protocol):
         """Entries by publisher and name, those after (publisher, name) `after`."""
         ...
 
-    async def add_version(self, new: NewVersion) -> ExtensionVersion:
+    async def add_version(
+        self, new: NewVersion, *, put_objects: Callable[[], Awaitable[None]]
+    ) -> ExtensionVersion:
         """Adds a version with its bundle, and moves the entry's latest version.
+
+        Args:
+            new: a version `X.Y.*` becomes the next patch of X.Y; of several at once each gets its
+                own.
+            put_objects: called while nobody may delete the bundle's objects, and before the
+                version is there.
 
         Raises:
             ExtensionVersionAlreadyExistsError: the entry has this version.

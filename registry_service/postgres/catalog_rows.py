@@ -15,6 +15,7 @@ from registry_service.catalog.model import (
     StoredBundle,
     VersionStatus,
 )
+from registry_service.postgres.publish_store import checks_of
 from shared.identifiers import RegistryId, VersionId, parse_content_hash
 from shared.trust.verification import SignatureVerification, VerificationResult
 
@@ -22,7 +23,7 @@ SELECT_VERSION: Final = """
 select v.id, v.registry_id, r.publisher, r.name, v.version, v.runtime, v.manifest,
        v.api_endpoints, v.capabilities, v.status, v.deprecation_reason, v.deprecation_replacement,
        v.deprecated_at, v.yank_reason, v.yanked_at, v.yanked_by, v.quarantine_reason,
-       v.quarantined_at, v.quarantined_by, v.created_at,
+       v.quarantined_at, v.quarantined_by, v.checks, v.sbom_format, v.created_at,
        coalesce(v.former_publisher, r.publisher) as signed_publisher,
        b.content_hash, b.signature, b.signature_result, b.signature_detail, b.signature_key_id,
        b.signature_seen_at, b.storage_url, b.size_bytes
@@ -82,6 +83,8 @@ def version_of(row: asyncpg.Record) -> ExtensionVersion:
         quarantine=_retraction(
             row["quarantine_reason"], row["quarantined_at"], row["quarantined_by"]
         ),
+        checks=checks_of(row["checks"]),
+        sbom_format=row["sbom_format"],
         created_at=row["created_at"],
     )
 

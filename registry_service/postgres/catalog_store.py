@@ -1,8 +1,6 @@
 """The catalogue in PostgreSQL. It belongs to no tenant."""
 
-import json
-import uuid
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import asyncpg
 
@@ -12,17 +10,17 @@ from registry_service.catalog.model import (
     ExtensionVersion,
     NewVersion,
     RegistryEntry,
-    StoredBundle,
     VersionStatus,
 )
 from registry_service.catalog.reference import ExtensionReference
 from registry_service.postgres.audit_store import append_event
+from registry_service.postgres.bundle_references import keep_bundle
 from registry_service.postgres.catalog_rows import SELECT_VERSION, entry_of, version_of
 from registry_service.postgres.database import Connection, Database
 from registry_service.postgres.latest_version import lock_entry, move_latest
 from registry_service.postgres.publisher_store import insist_on_owner
+from registry_service.postgres.version_writing import insert_version, resolve_version
 from shared.errors import (
-    ExtensionVersionAlreadyExistsError,
     PublisherNotOwnedError,
     RegistryEntryExistsError,
 )
@@ -123,7 +121,9 @@ class PostgresCatalogStore:
 
         return [entry_of(row) for row in await self._database.run(work, repeatable=True)]
 
-    async def add_version(self, new: NewVersion) -> ExtensionVersion:
+    async def add_version(
+        self, new: NewVersion, *, put_objects: Callable[[], Awaitable[None]]
+    ) -> ExtensionVersion:
         """See `CatalogStore.add_version`. One transaction; the entry's row is locked meanwhile."""
 
         async def work(connection: Connection) -> asyncpg.Record | None:
@@ -134,10 +134,10 @@ class PostgresCatalogStore:
                         f'The extension belongs to "{publisher}" by now: publish it as theirs.'
                     )
                 await insist_on_owner(connection, publisher, new.owner_key_id)
-                version_id = await _insert_version(connection, new)
-                if version_id is None:
-                    raise ExtensionVersionAlreadyExistsError
-                await _insert_bundle(connection, version_id, new.bundle)
+                await keep_bundle(connection, new.bundle.content_hash)
+                await put_objects()
+                version = await resolve_version(connection, new)
+                version_id = await insert_version(connection, new, version)
                 await move_latest(connection, new.registry_id)
                 await append_event(
                     connection,
@@ -145,7 +145,7 @@ class PostgresCatalogStore:
                         actor=owner_actor(new.owner_key_id), action="version.published",
                         about=f"{publisher}.{name}",
                         detail={
-                            "version": new.version,
+                            "version": version,
                             "content_hash": new.bundle.content_hash,
                             "signature": new.bundle.signature.result.value,
                         },
@@ -182,40 +182,3 @@ class PostgresCatalogStore:
             return await connection.fetch(SELECT_VERSION + "where v.registry_id = $1", registry_id)
 
         return [version_of(row) for row in await self._database.run(work, repeatable=True)]
-
-
-async def _insert_version(connection: Connection, new: NewVersion) -> uuid.UUID | None:
-    endpoints = [
-        {"method": each.method, "path": each.path, "handler": each.handler}
-        for each in new.endpoints
-    ]
-    version_id: uuid.UUID | None = await connection.fetchval(
-        """
-        insert into extension_version
-          (registry_id, version, runtime, main_entry, manifest, api, ui, capabilities)
-        values ($1, $2, $3, $4, $5, $6, $7, $8)
-        on conflict (registry_id, version) do nothing
-        returning id
-        """,
-        new.registry_id, new.version, new.runtime, new.main_entry, new.manifest_json,
-        json.dumps({"endpoints": endpoints}),
-        json.dumps(new.ui) if new.ui is not None else None,
-        json.dumps(list(new.capabilities)),
-    )  # fmt: skip
-    return version_id
-
-
-async def _insert_bundle(
-    connection: Connection, version_id: uuid.UUID, bundle: StoredBundle
-) -> None:
-    await connection.execute(
-        """
-        insert into extension_bundle
-          (version_id, content_hash, signature, signature_result, signature_detail,
-           signature_key_id, signature_seen_at, storage_url, size_bytes)
-        values ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-        """,
-        version_id, bundle.content_hash, bundle.signature_digest, bundle.signature.result.value,
-        bundle.signature.detail, bundle.signature.key_id, bundle.signature.seen_at,
-        bundle.storage_key, bundle.size_bytes,
-    )  # fmt: skip

@@ -6,9 +6,11 @@ from typing import Final
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from registry_service.catalog.model import (
+    CheckResult,
     Deprecation,
     Endpoint,
     ExtensionVersion,
+    PublishCheck,
     RegistryEntry,
     Retraction,
     VersionStatus,
@@ -24,6 +26,11 @@ _RESULTS: Final = {
     VerificationResult.NOT_SIGNED: bundle_pb2.SignatureVerification.RESULT_NOT_SIGNED,
     VerificationResult.FAILED: bundle_pb2.SignatureVerification.RESULT_FAILED,
     VerificationResult.VERIFIED: bundle_pb2.SignatureVerification.RESULT_VERIFIED,
+}
+_CHECK_RESULTS: Final = {
+    CheckResult.PASSED: registry_entry_pb2.PublishCheck.RESULT_PASSED,
+    CheckResult.WARNED: registry_entry_pb2.PublishCheck.RESULT_WARNED,
+    CheckResult.FAILED: registry_entry_pb2.PublishCheck.RESULT_FAILED,
 }
 VERSION_STATUSES: Final = {
     VersionStatus.PUBLISHED: registry_entry_pb2.ExtensionVersion.STATUS_PUBLISHED,
@@ -95,6 +102,8 @@ def version_message(version: ExtensionVersion) -> registry_entry_pb2.ExtensionVe
         status=VERSION_STATUSES[version.status],
         yank=_retraction_message(version.yank) if version.yank else None,
         quarantine=_retraction_message(version.quarantine) if version.quarantine else None,
+        checks=[check_message(check) for check in version.checks],
+        sbom_format=version.sbom_format,
     )
 
 
@@ -108,6 +117,13 @@ def endpoint_message(endpoint: Endpoint) -> endpoint_pb2.Endpoint:
 def bundle_file_message(file: BundleFile) -> bundle_pb2.BundleFile:
     """A file of a bundle."""
     return bundle_pb2.BundleFile(path=file.path, size_bytes=file.size_bytes, sha256=file.sha256)
+
+
+def check_message(check: PublishCheck) -> registry_entry_pb2.PublishCheck:
+    """One check of a publish."""
+    return registry_entry_pb2.PublishCheck(
+        name=check.name, result=_CHECK_RESULTS[check.result], detail=check.detail
+    )
 
 
 def _signature_message(signature: SignatureVerification) -> bundle_pb2.SignatureVerification:

@@ -6,8 +6,10 @@ from typing import Any, TypeAlias
 from grpc import aio
 
 from registry_service.audit.audit import Audit
+from registry_service.catalog.bills_of_materials import BillsOfMaterials
 from registry_service.catalog.bundles import Bundles
 from registry_service.catalog.catalog import Catalog
+from registry_service.catalog.garbage import Garbage
 from registry_service.catalog.life_cycle import LifeCycle
 from registry_service.catalog.model import EntryFilter
 from registry_service.catalog.publish import Publisher
@@ -20,6 +22,7 @@ from registry_service.rpc.conversion import (
     version_status_of,
 )
 from registry_service.rpc.life_cycle_servicer import LifeCycleServicer, proof_of
+from registry_service.rpc.publishing_servicer import PublishingServicer
 from shared.errors import ArgumentInvalidError
 from shared.identifiers import parse_content_hash
 from shared.pb.registry.v1 import registry_service_pb2 as pb
@@ -28,7 +31,7 @@ from shared.pb.registry.v1 import registry_service_pb2_grpc as pb_grpc
 Context: TypeAlias = aio.ServicerContext[Any, Any]
 
 
-class RegistryServicer(LifeCycleServicer, pb_grpc.RegistryServiceServicer):
+class RegistryServicer(LifeCycleServicer, PublishingServicer, pb_grpc.RegistryServiceServicer):
     """Reads requests, has them carried out, and writes answers; decides nothing."""
 
     def __init__(
@@ -40,11 +43,15 @@ class RegistryServicer(LifeCycleServicer, pb_grpc.RegistryServiceServicer):
         life_cycle: LifeCycle,
         quarantines: Quarantines,
         audit: Audit,
+        bills: BillsOfMaterials,
+        garbage: Garbage,
     ) -> None:
-        super().__init__(life_cycle=life_cycle, quarantines=quarantines, audit=audit)
+        LifeCycleServicer.__init__(
+            self, life_cycle=life_cycle, quarantines=quarantines, audit=audit
+        )
+        PublishingServicer.__init__(self, publisher=publisher, bills=bills, garbage=garbage)
         self._catalog = catalog
         self._bundles = bundles
-        self._publisher = publisher
 
     async def CreateRegistryEntry(
         self, request: pb.CreateRegistryEntryRequest, context: Context
@@ -100,18 +107,6 @@ class RegistryServicer(LifeCycleServicer, pb_grpc.RegistryServiceServicer):
         return pb.UploadBundleResponse(
             content_hash=upload.content_hash, size_bytes=upload.size_bytes, created=upload.created
         )
-
-    async def AddVersion(
-        self, request: pb.AddVersionRequest, context: Context
-    ) -> pb.AddVersionResponse:
-        """Publishes a version."""
-        version, warnings = await self._publisher.add_version(
-            ExtensionReference.parse(request.extension),
-            parse_content_hash(request.content_hash),
-            request.signature_envelope,
-            proof=proof_of(context),
-        )
-        return pb.AddVersionResponse(version=version_message(version), warnings=warnings)
 
     async def GetVersion(
         self, request: pb.GetVersionRequest, context: Context

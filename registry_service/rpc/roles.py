@@ -22,7 +22,7 @@ _EVERYONE: Final = _OPERATOR | _GATEWAY | _RUNNER
 
 _CATALOGUE_READS: Final = (
     "ListRegistryEntries", "GetRegistryEntry", "GetVersion", "ListVersions", "GetBundleStream",
-    "GetBundleIndex",
+    "GetBundleIndex", "GetManifestSchema", "GetSbom", "FindVersionsByComponent",
 )  # fmt: skip
 
 ROLES: Final[Roles] = {

@@ -1,16 +1,18 @@
 """Reading a manifest from a stranger: every fault in one answer, each with its path."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from typing import Final
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails, PydanticCustomError
+from pydantic_core import PydanticCustomError
 
+from shared.bundles.config_schema import config_schema_faults
 from shared.bundles.entry_path import shown
 from shared.bundles.layout import COMPONENT_PATH, MANIFEST_PATH, UI_PREFIX
 from shared.bundles.manifest_fields import UNCALLED_METHODS, parse_method, parse_route
 from shared.bundles.manifest_model import Api, Endpoint, Hooks, Manifest, MenuHook, Ui
-from shared.errors import Fault, ManifestInvalidError
+from shared.bundles.manifest_reading import fit
+from shared.egress_rules import EgressPolicy, EgressRule
+from shared.errors import EgressRuleInvalidError, Fault, ManifestInvalidError
 from shared.strict_json import JsonInvalidError, JsonValue, parse_json
 
 __all__ = [
@@ -22,27 +24,12 @@ __all__ = [
     "MenuHook",
     "Ui",
     "check_manifest_against_files",
+    "manifest_schema",
     "parse_manifest",
 ]
 
 MAX_MANIFEST_BYTES: Final = 256 * 1024
 _MAX_FAULTS: Final = 100
-_MESSAGES: Final = {
-    "missing": "The field is missing.",
-    "extra_forbidden": "A manifest has no such field here.",
-    "model_type": "This is not a JSON object.",
-    "dict_type": "This is not a JSON object.",
-    "tuple_type": "This is not a JSON array.",
-    "string_type": "This is not a JSON string.",
-}
-_HINTS: Final = {
-    "missing": "Add the field.",
-    "extra_forbidden": "Remove the field, or correct its name.",
-    "version_wildcard": "Write the whole version, as 1.2.3.",
-    "name": 'Write it as "agreements" or "com.example.agreements".',
-    "publisher": "Write the publisher that the signing key belongs to.",
-    "path": 'Write it as "/agreements/:id".',
-}
 
 
 def parse_manifest(data: bytes) -> tuple[Manifest, list[str]]:
@@ -52,7 +39,8 @@ def parse_manifest(data: bytes) -> tuple[Manifest, list[str]]:
         data: at most 256 KiB of UTF-8.
 
     Returns:
-        The manifest and the warnings: one sentence for each part that has no effect.
+        The manifest and the warnings: one sentence for each part that has no effect, or that is
+        read as something else than it says.
 
     Raises:
         ManifestInvalidError: with all faults; paths such as `api.endpoints[2].method`, `$` for the
@@ -66,18 +54,27 @@ def parse_manifest(data: bytes) -> tuple[Manifest, list[str]]:
         ) from None
     if not isinstance(document, dict):
         raise _refused([Fault("$", "not_an_object", "The manifest is not a JSON object.")])
-    faults = list(_endpoint_faults(document))
-    try:
-        manifest = Manifest.model_validate(document)
-    except ValidationError as error:
-        raise _refused(
-            [_fault(details) for details in error.errors(include_url=False)] + faults
-        ) from None
-    faults += _entry_faults(manifest)
-    if faults:
+    manifest, faults, warnings = fit(document)
+    faults += _endpoint_faults(document)
+    if document.get("config_schema") is not None:
+        faults += config_schema_faults(document["config_schema"])
+    if manifest is not None:
+        faults += [*_entry_faults(manifest), *_egress_faults(manifest)]
+    if manifest is None or faults:
         raise _refused(faults)
     unique = tuple(dict.fromkeys(manifest.capabilities))
-    return manifest.model_copy(update={"capabilities": unique}), list(_warnings(manifest))
+    warnings += _warnings(manifest)
+    return manifest.model_copy(update={"capabilities": unique}), warnings
+
+
+def manifest_schema() -> Mapping[str, JsonValue]:
+    """The JSON Schema (2020-12) of `manifest.json`.
+
+    What no schema can say (endpoints that collide, files that are missing) is told by
+    `parse_manifest` and `check_manifest_against_files` only.
+    """
+    schema = Manifest.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
 def check_manifest_against_files(manifest: Manifest, files: Collection[str]) -> None:
@@ -89,6 +86,8 @@ def check_manifest_against_files(manifest: Manifest, files: Collection[str]) -> 
     needed = {"$": COMPONENT_PATH}
     if manifest.ui is not None:
         needed["ui.entry"] = manifest.ui.entry
+    if manifest.sbom is not None:
+        needed["sbom"] = manifest.sbom
     faults = [
         Fault(
             where,
@@ -148,13 +147,24 @@ def _entry_faults(manifest: Manifest) -> Iterator[Fault]:
         )
 
 
+def _egress_faults(manifest: Manifest) -> Iterator[Fault]:
+    """Suggestions that no install could follow. Whether http is allowed is each platform's own."""
+    rules = [
+        EgressRule(each.scheme, each.host, each.port, each.methods) for each in manifest.egress
+    ]
+    try:
+        EgressPolicy(allow_http=True).parse(rules)
+    except EgressRuleInvalidError as error:
+        for fault in error.faults:
+            path = fault.path.replace("egress_rules", "egress", 1)
+            yield Fault(path, fault.code, fault.message, fault.hint)
+
+
 def _warnings(manifest: Manifest) -> Iterator[str]:
     if manifest.precompiled:
-        yield "precompiled is ignored: the platform compiles components itself."
+        yield "precompiled files are ignored: the platform compiles components itself."
     if manifest.events:
-        yield "events is ignored: the platform does not deliver events yet."
-    if manifest.sbom:
-        yield "sbom is ignored: the platform does not read it yet."
+        yield "events are checked, but the platform does not deliver any yet."
     if manifest.assets:
         yield f"assets is ignored: every file below {UI_PREFIX} is served."
     for index, endpoint in enumerate(manifest.api.endpoints):
@@ -163,22 +173,9 @@ def _warnings(manifest: Manifest) -> Iterator[str]:
                 f"api.endpoints[{index}] is never called: "
                 f"the gateway answers {endpoint.method} itself."
             )
-
-
-def _fault(details: ErrorDetails) -> Fault:
-    code = details["type"]
-    message = _MESSAGES.get(code, details["msg"])
-    return Fault(_path(details["loc"]), code, message, _HINTS.get(code, ""))
-
-
-def _path(location: tuple[int | str, ...]) -> str:
-    path = ""
-    for part in location:
-        if isinstance(part, int):
-            path += f"[{part}]"
-        else:
-            path += f".{part[:80]}" if path else part[:80]
-    return path or "$"
+        for name in ("limits", "auth"):
+            if name in endpoint.model_fields_set:
+                yield f"api.endpoints[{index}].{name} is checked, but not applied yet."
 
 
 def _refused(faults: list[Fault]) -> ManifestInvalidError:

@@ -4,14 +4,15 @@ import re
 from typing import Annotated, Final
 
 import semver
-from pydantic import AfterValidator, StrictStr
+from pydantic import AfterValidator, StrictStr, WithJsonSchema
 from pydantic_core import PydanticCustomError
 
 from shared.bundles.entry_path import fault_of_path
 from shared.bundles.layout import DEFAULT_LIMITS
-from shared.capabilities import canonical_capability
+from shared.bundles.version_pattern import is_version_pattern
+from shared.capabilities import CAPABILITIES, canonical_capability
 from shared.errors import ArgumentInvalidError
-from shared.identifiers import parse_extension_name, parse_publisher
+from shared.identifiers import MAX_NAME_LENGTH, parse_extension_name, parse_publisher
 
 CALLED_METHODS: Final = ("GET", "POST", "PUT", "PATCH", "DELETE")
 UNCALLED_METHODS: Final = ("HEAD", "OPTIONS")
@@ -23,8 +24,10 @@ _MAX_TEXT_LENGTH: Final = 4000
 _MAX_HANDLER_LENGTH: Final = 200
 _MAX_ROUTE_LENGTH: Final = 1024
 _MAX_ROUTE_SEGMENTS: Final = 32
-_WILDCARD_VERSION = re.compile(r"\d+\.\d+\.\*", re.ASCII)
+_RUNTIME_WITHOUT_NUMBER = re.compile(r"[a-z][a-z0-9]*(?:-[a-z0-9]+)+", re.ASCII)
 _RUNTIME = re.compile(r"[a-z][a-z0-9-]{0,62}@[0-9]{1,9}", re.ASCII)
+_TOPIC = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/:-]{0,126}[A-Za-z0-9])?", re.ASCII)
+_SLASHES = re.compile(r"//+")
 _HANDLER = re.compile(r"[A-Za-z0-9_$./:#@-]+", re.ASCII)
 _LITERAL_SEGMENT = re.compile(r"[A-Za-z0-9._~!$&'()+,;=@-]+", re.ASCII)
 _PARAMETER_SEGMENT = re.compile(r":[A-Za-z_][A-Za-z0-9_]{0,63}", re.ASCII)
@@ -60,26 +63,24 @@ def parse_capability(text: str) -> str:
 
 
 def parse_version(text: str) -> str:
-    """A Semantic Version 2.0.0."""
-    if _WILDCARD_VERSION.fullmatch(text):
-        raise _refused(
-            "version_wildcard",
-            "A version such as 1.2.* is not supported yet; write the whole version, as 1.2.3.",
-        )
-    if len(text) > _MAX_VERSION_LENGTH or not semver.Version.is_valid(text) or not text.isascii():
-        raise _refused(
-            "version",
-            f"A version is a Semantic Version such as 1.2.3, at most {_MAX_VERSION_LENGTH} "
-            "characters.",
-        )
-    return text
+    """A Semantic Version 2.0.0, or `X.Y.*` for the next patch of X.Y."""
+    if len(text) <= _MAX_VERSION_LENGTH and (
+        is_version_pattern(text) or (text.isascii() and semver.Version.is_valid(text))
+    ):
+        return text
+    raise _refused(
+        "version",
+        "A version is a Semantic Version such as 1.2.3, or 1.2.* for the next patch of 1.2, at "
+        f"most {_MAX_VERSION_LENGTH} characters.",
+    )
 
 
 def parse_runtime(text: str) -> str:
-    """What made the component: `name@number`."""
-    if not _RUNTIME.fullmatch(text):
+    """What made the component: `name@number`; a name alone, as `wasm-js`, is its first."""
+    runtime = f"{text}@1" if _RUNTIME_WITHOUT_NUMBER.fullmatch(text) else text
+    if not _RUNTIME.fullmatch(runtime):
         raise _refused("runtime", "A runtime is a name and a number, such as wasm-js@1.")
-    return text
+    return runtime
 
 
 def parse_method(text: str) -> str:
@@ -93,10 +94,22 @@ def parse_method(text: str) -> str:
 
 
 def parse_route(text: str) -> str:
-    """An endpoint's path: `/`, or segments that are literal or a `:parameter`."""
-    fault = None if text == "/" else _fault_of_route(text)
+    """An endpoint's path: `/`, or segments that are literal or a `:parameter`.
+
+    What can be meant in one way only is put right: `./a`, `a`, `//a` and `/a/` are `/a`.
+    """
+    trimmed = _SLASHES.sub("/", text.removeprefix("./")) if len(text) <= _MAX_ROUTE_LENGTH else text
+    route = "/" + trimmed.strip("/") if trimmed else ""
+    fault = None if route == "/" else _fault_of_route(route)
     if fault:
         raise _refused("path", fault)
+    return route
+
+
+def parse_topic(text: str) -> str:
+    """The name of a kind of event."""
+    if not _TOPIC.fullmatch(text):
+        raise _refused("topic", "A topic is 1 to 128 letters, digits and inner . _ / : -.")
     return text
 
 
@@ -139,7 +152,6 @@ def _fault_of_route(text: str) -> str | None:
             len(segments) > _MAX_ROUTE_SEGMENTS,
             f"A path has at most {_MAX_ROUTE_SEGMENTS} segments.",
         ),
-        ("" in segments, 'A path has no "//" and no "/" at its end.'),
         ("." in segments or ".." in text, 'A path has no "." or ".." in it.'),
         (
             not all(_PARAMETER_SEGMENT.fullmatch(parameter) for parameter in parameters),
@@ -166,14 +178,47 @@ def _printable(text: str, what: str, max_length: int, also: str = "") -> str:
     return trimmed
 
 
-Name = Annotated[StrictStr, AfterValidator(parse_name)]
-Publisher = Annotated[StrictStr, AfterValidator(parse_publisher_name)]
-CapabilityName = Annotated[StrictStr, AfterValidator(parse_capability)]
-VersionText = Annotated[StrictStr, AfterValidator(parse_version)]
-Runtime = Annotated[StrictStr, AfterValidator(parse_runtime)]
-Method = Annotated[StrictStr, AfterValidator(parse_method)]
-Route = Annotated[StrictStr, AfterValidator(parse_route)]
-Handler = Annotated[StrictStr, AfterValidator(parse_handler)]
-BundlePath = Annotated[StrictStr, AfterValidator(parse_bundle_path)]
-Label = Annotated[StrictStr, AfterValidator(parse_label)]
-Text = Annotated[StrictStr, AfterValidator(parse_text)]
+def _text(pattern: str, max_length: int) -> WithJsonSchema:
+    """What the published JSON Schema says of a text; the parser beside it decides."""
+    return WithJsonSchema({"type": "string", "pattern": pattern, "maxLength": max_length})
+
+
+def _prose(max_length: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "string", "minLength": 1, "maxLength": max_length})
+
+
+_LABEL: Final = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_NAMES: Final = "|".join(re.escape(name.removeprefix("cap:")) for name in sorted(CAPABILITIES))
+
+Name = Annotated[
+    StrictStr, AfterValidator(parse_name), _text(rf"^{_LABEL}(?:\.{_LABEL})*$", MAX_NAME_LENGTH)
+]
+Publisher = Annotated[StrictStr, AfterValidator(parse_publisher_name), _text(f"^{_LABEL}$", 64)]
+CapabilityName = Annotated[
+    StrictStr, AfterValidator(parse_capability), _text(f"^(?:cap:)?(?:{_NAMES})$", 64)
+]
+VersionText = Annotated[
+    StrictStr,
+    AfterValidator(parse_version),
+    _text(r"^(0|[1-9]\d*)\.(0|[1-9]\d*)\.(\*|(0|[1-9]\d*)([-+][0-9A-Za-z.+-]+)?)$", 64),
+]
+Runtime = Annotated[
+    StrictStr, AfterValidator(parse_runtime), _text("^[a-z][a-z0-9-]*(?:@[0-9]{1,9})?$", 73)
+]
+Method = Annotated[
+    StrictStr,
+    AfterValidator(parse_method),
+    WithJsonSchema({"type": "string", "enum": [*CALLED_METHODS, *UNCALLED_METHODS]}),
+]
+Route = Annotated[StrictStr, AfterValidator(parse_route), _text(r"^/\S*$", _MAX_ROUTE_LENGTH)]
+Topic = Annotated[StrictStr, AfterValidator(parse_topic), _text(f"^{_TOPIC.pattern}$", 128)]
+Handler = Annotated[
+    StrictStr, AfterValidator(parse_handler), _text(f"^{_HANDLER.pattern}$", _MAX_HANDLER_LENGTH)
+]
+BundlePath = Annotated[
+    StrictStr,
+    AfterValidator(parse_bundle_path),
+    _text("^[A-Za-z0-9._/-]+$", DEFAULT_LIMITS.path_bytes),
+]
+Label = Annotated[StrictStr, AfterValidator(parse_label), _prose(_MAX_LABEL_LENGTH)]
+Text = Annotated[StrictStr, AfterValidator(parse_text), _prose(_MAX_TEXT_LENGTH)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from shared.bundles.layout import BUNDLE_NAME
+from shared.bundles.version_pattern import signed_for
 from shared.identifiers import ContentHash
 from shared.strict_json import JsonInvalidError, JsonValue, parse_json
 from shared.trust.refusal import Refusal, SignatureFault
@@ -114,7 +115,8 @@ def statement_fault(payload: bytes, subject: SignedSubject) -> Refusal | None:
         given = statement.get(name)
         if name == "predicate" and isinstance(given, dict) and isinstance(wanted, dict):
             for part, value in wanted.items():
-                if given.get(part) != value:
+                said = given.get(part)
+                if said != value and not (part == "version" and _covers(said, value)):
                     return Refusal(fault, f"The signature is for another {part}, not {value!a}.")
         elif name == "subject" and given != wanted:
             return Refusal(
@@ -124,6 +126,11 @@ def statement_fault(payload: bytes, subject: SignedSubject) -> Refusal | None:
         elif given != wanted:
             return Refusal(fault, f"The statement's {name} is not what this platform signs.")
     return None
+
+
+def _covers(said: JsonValue, version: JsonValue) -> bool:
+    """Whether a statement for `1.2.*` was signed, and the version is what became of it."""
+    return isinstance(said, str) and isinstance(version, str) and signed_for(said, version)
 
 
 def _statement(subject: SignedSubject) -> dict[str, JsonValue]:

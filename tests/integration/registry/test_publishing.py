@@ -71,7 +71,7 @@ async def test_a_signed_bundle_becomes_a_version(registry: RegistryUnderTest, na
     assert json.loads(version.manifest_json)["name"] == name
     assert version.signature.result == bundle_pb2.SignatureVerification.RESULT_VERIFIED
     assert len(version.signature.key_id) == 64
-    assert any("precompiled is ignored" in warning for warning in answer.warnings)
+    assert any("precompiled files are ignored" in warning for warning in answer.warnings)
     get = pb.GetVersionRequest(extension=f"acme.{name}")
     assert (await registry.call(registry.catalogue.GetVersion, get)).version == version
 
@@ -139,14 +139,14 @@ async def test_every_fault_of_a_manifest_is_told_with_its_path(
     data = bundle_of(
         name=name,
         version="1.0",
-        surprise=True,
+        capabilites=True,
         capabilities=["cap:http.fetsch"],
-        api={"endpoints": [{"method": "FETCH", "path": "agreements", "handler": "list"}]},
+        api={"endpoints": [{"method": "FETCH", "path": "agree ments", "handler": "list"}]},
     )
     with pytest.raises(ManifestInvalidError) as told:
         await add(registry, name, data, registry.sign(data, name=name))
     assert {fault.path for fault in told.value.faults} == {
-        "version", "surprise", "capabilities[0]", "api.endpoints[0].method",
+        "version", "capabilites", "capabilities[0]", "api.endpoints[0].method",
         "api.endpoints[0].path",
     }  # fmt: skip
     assert all(fault.message and fault.code for fault in told.value.faults)

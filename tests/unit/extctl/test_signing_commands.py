@@ -96,14 +96,14 @@ def test_a_directory_without_component_is_refused_with_what_is_missing(
 def test_all_faults_of_a_manifest_are_told_at_once(extctl: ExtCtl, extension: Path) -> None:
     change_manifest(
         extension,
-        version="1.2.*",
-        colour="red",
-        api={"endpoints": [{"method": "FETCH", "path": "things", "handler": "h"}]},
+        version="1.*",
+        capabilites=[],
+        api={"endpoints": [{"method": "FETCH", "path": "th ings", "handler": "h"}]},
     )
     refused = extctl("pack", extension, "--json")
     assert (refused.code, refused.error["reason"]) == (1, "MANIFEST_INVALID")
     assert {fault["path"] for fault in refused.error["faults"]} >= {
-        "version", "colour", "api.endpoints[0].method", "api.endpoints[0].path",
+        "version", "capabilites", "api.endpoints[0].method", "api.endpoints[0].path",
     }  # fmt: skip
     shown = extctl("pack", extension).err
     assert "api.endpoints[0].method" in shown

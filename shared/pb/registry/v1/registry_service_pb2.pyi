@@ -855,6 +855,82 @@ class QuarantineReceipt(_message.Message):
 Global___QuarantineReceipt: _TypeAlias = QuarantineReceipt  # noqa: Y015
 
 @_typing.final
+class ListPublishAttemptsRequest(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    EXTENSION_FIELD_NUMBER: _builtins.int
+    VERSION_FIELD_NUMBER: _builtins.int
+    extension: _builtins.str
+    version: _builtins.str
+    """What the manifest said; empty means any."""
+    def __init__(
+        self,
+        *,
+        extension: _builtins.str = ...,
+        version: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["extension", b"extension", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPublishAttemptsRequest: _TypeAlias = ListPublishAttemptsRequest  # noqa: Y015
+
+@_typing.final
+class ListPublishAttemptsResponse(_message.Message):
+    DESCRIPTOR: _descriptor.Descriptor
+
+    ATTEMPTS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def attempts(self) -> _containers.RepeatedCompositeFieldContainer[Global___PublishAttempt]: ...
+    def __init__(
+        self,
+        *,
+        attempts: _abc.Iterable[Global___PublishAttempt] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ListPublishAttemptsResponse: _TypeAlias = ListPublishAttemptsResponse  # noqa: Y015
+
+@_typing.final
+class PublishAttempt(_message.Message):
+    """A publish that was refused."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    VERSION_FIELD_NUMBER: _builtins.int
+    CONTENT_HASH_FIELD_NUMBER: _builtins.int
+    ATTEMPTED_AT_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    version: _builtins.str
+    """What the manifest said; empty when it could not be read."""
+    content_hash: _builtins.str
+    @_builtins.property
+    def attempted_at(self) -> _timestamp_pb2.Timestamp: ...
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[_registry_entry_pb2.PublishCheck]: ...
+    def __init__(
+        self,
+        *,
+        version: _builtins.str = ...,
+        content_hash: _builtins.str = ...,
+        attempted_at: _timestamp_pb2.Timestamp | None = ...,
+        checks: _abc.Iterable[_registry_entry_pb2.PublishCheck] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["attempted_at", b"attempted_at"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempted_at", b"attempted_at", "checks", b"checks", "content_hash", b"content_hash", "version", b"version"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___PublishAttempt: _TypeAlias = PublishAttempt  # noqa: Y015
+
+@_typing.final
 class GetManifestSchemaRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

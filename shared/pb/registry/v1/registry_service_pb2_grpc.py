@@ -107,6 +107,11 @@ class RegistryServiceStub:
                 request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptRequest.SerializeToString,
                 response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptResponse.FromString,
                 _registered_method=True)
+        self.ListPublishAttempts = channel.unary_unary(
+                '/extension.registry.v1.RegistryService/ListPublishAttempts',
+                request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.ListPublishAttemptsRequest.SerializeToString,
+                response_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.ListPublishAttemptsResponse.FromString,
+                _registered_method=True)
         self.GetManifestSchema = channel.unary_unary(
                 '/extension.registry.v1.RegistryService/GetManifestSchema',
                 request_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetManifestSchemaRequest.SerializeToString,
@@ -264,6 +269,14 @@ class RegistryServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListPublishAttempts(self, request, context):
+        """Publishes of an entry that were refused, newest first, with what each check found; the last
+        hundred are kept. Reasons: REGISTRY_ENTRY_NOT_FOUND.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetManifestSchema(self, request, context):
         """The JSON Schema of manifest.json.
         """
@@ -386,6 +399,11 @@ def add_RegistryServiceServicer_to_server(servicer, server):
                     servicer.GetQuarantineReceipt,
                     request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptRequest.FromString,
                     response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptResponse.SerializeToString,
+            ),
+            'ListPublishAttempts': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListPublishAttempts,
+                    request_deserializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.ListPublishAttemptsRequest.FromString,
+                    response_serializer=extension_dot_registry_dot_v1_dot_registry__service__pb2.ListPublishAttemptsResponse.SerializeToString,
             ),
             'GetManifestSchema': grpc.unary_unary_rpc_method_handler(
                     servicer.GetManifestSchema,
@@ -803,6 +821,33 @@ class RegistryService:
             '/extension.registry.v1.RegistryService/GetQuarantineReceipt',
             extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptRequest.SerializeToString,
             extension_dot_registry_dot_v1_dot_registry__service__pb2.GetQuarantineReceiptResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListPublishAttempts(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/extension.registry.v1.RegistryService/ListPublishAttempts',
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.ListPublishAttemptsRequest.SerializeToString,
+            extension_dot_registry_dot_v1_dot_registry__service__pb2.ListPublishAttemptsResponse.FromString,
             options,
             channel_credentials,
             insecure,

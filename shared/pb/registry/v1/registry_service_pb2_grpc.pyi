@@ -89,6 +89,10 @@ class RegistryServiceStub:
     """The receipt, with what has been heard of the runners since.
     Reasons: QUARANTINE_NOT_FOUND.
     """
+    ListPublishAttempts: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListPublishAttemptsRequest, _registry_service_pb2.ListPublishAttemptsResponse]
+    """Publishes of an entry that were refused, newest first, with what each check found; the last
+    hundred are kept. Reasons: REGISTRY_ENTRY_NOT_FOUND.
+    """
     GetManifestSchema: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetManifestSchemaRequest, _registry_service_pb2.GetManifestSchemaResponse]
     """The JSON Schema of manifest.json."""
     GetSbom: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetSbomRequest, _registry_service_pb2.GetSbomResponse]
@@ -165,6 +169,10 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     GetQuarantineReceipt: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetQuarantineReceiptRequest, _registry_service_pb2.GetQuarantineReceiptResponse]  # type: ignore[assignment]
     """The receipt, with what has been heard of the runners since.
     Reasons: QUARANTINE_NOT_FOUND.
+    """
+    ListPublishAttempts: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListPublishAttemptsRequest, _registry_service_pb2.ListPublishAttemptsResponse]  # type: ignore[assignment]
+    """Publishes of an entry that were refused, newest first, with what each check found; the last
+    hundred are kept. Reasons: REGISTRY_ENTRY_NOT_FOUND.
     """
     GetManifestSchema: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetManifestSchemaRequest, _registry_service_pb2.GetManifestSchemaResponse]  # type: ignore[assignment]
     """The JSON Schema of manifest.json."""
@@ -323,6 +331,16 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_registry_service_pb2.GetQuarantineReceiptResponse, _abc.Awaitable[_registry_service_pb2.GetQuarantineReceiptResponse]]:
         """The receipt, with what has been heard of the runners since.
         Reasons: QUARANTINE_NOT_FOUND.
+        """
+
+    @_abc_1.abstractmethod
+    def ListPublishAttempts(
+        self,
+        request: _registry_service_pb2.ListPublishAttemptsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_registry_service_pb2.ListPublishAttemptsResponse, _abc.Awaitable[_registry_service_pb2.ListPublishAttemptsResponse]]:
+        """Publishes of an entry that were refused, newest first, with what each check found; the last
+        hundred are kept. Reasons: REGISTRY_ENTRY_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
