@@ -7,7 +7,8 @@ from extctl.commands.catalogue import audit, search
 from extctl.commands.demo import demo
 from extctl.commands.doctor import doctor
 from extctl.commands.executions import executions
-from extctl.commands.installs import disable, enable, install, uninstall, update
+from extctl.commands.install_settings import config, egress
+from extctl.commands.installs import disable, enable, install, installs
 from extctl.commands.life_cycle import deprecate, quarantine, receipt, undeprecate, unyank, yank
 from extctl.commands.policy import policy
 from extctl.commands.publish import publish
@@ -17,8 +18,11 @@ from extctl.commands.secrets import SECRETS
 from extctl.commands.signing import keygen, pack, sign
 from extctl.commands.token import token
 from extctl.commands.trust import TRUST
+from extctl.commands.uninstall import uninstall
 from extctl.commands.up import up
+from extctl.commands.updates import history, plan, rollback, update
 from extctl.commands.verify import verify
+from extctl.commands.watch import watch
 
 HELP = """Run, publish, install and call extensions.
 
@@ -31,7 +35,21 @@ extctl, 130 interrupted.
 PANELS = {
     "The stack": (up, demo, doctor),
     "Publishing": (keygen, pack, sign, verify, publish),
-    "Tenants": (install, uninstall, enable, disable, update, policy),
+    "Tenants": (
+        plan,
+        install,
+        installs,
+        update,
+        rollback,
+        history,
+        enable,
+        disable,
+        uninstall,
+        config,
+        egress,
+        watch,
+        policy,
+    ),
     "The catalogue": (search, deprecate, undeprecate, yank, unyank, quarantine, receipt, audit),
     "Calling": (token, call, executions),
 }

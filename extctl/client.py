@@ -10,6 +10,7 @@ from typing import Final, TypeVar
 import grpc
 
 from extctl.dev_stack.keys import load_signing_key
+from extctl.install_records import install_of
 from extctl.owner_key import OwnerKey
 from extctl.publisher_client import PublisherClient
 from extctl.records import Execution, Install, PublishedVersion, UploadedBundle
@@ -20,7 +21,6 @@ from shared.errors import RegistryEntryNotFoundError, RegistryUnavailableError
 from shared.identifiers import ContentHash, TenantId
 from shared.pb.registry.v1 import execution_log_service_pb2 as log_pb
 from shared.pb.registry.v1 import execution_log_service_pb2_grpc as log_grpc
-from shared.pb.registry.v1 import install_pb2
 from shared.pb.registry.v1 import install_service_pb2 as install_service_pb
 from shared.pb.registry.v1 import install_service_pb2_grpc as install_grpc
 from shared.pb.registry.v1 import registry_service_pb2 as registry_pb
@@ -132,39 +132,7 @@ class RegistryClient:
             grant=_grant(capabilities), config_json=config_json,
         )  # fmt: skip
         told = await self._call(self._installs.Install, request)
-        return _install(told.install), tuple(told.warnings)
-
-    async def update(
-        self,
-        tenant_id: TenantId,
-        extension: str,
-        *,
-        version: str = "",
-        capabilities: Sequence[str] | None = None,
-        config_json: str | None = None,
-    ) -> tuple[Install, Sequence[str]]:
-        """Moves an install to another version; None keeps the grants and the config."""
-        request = install_service_pb.UpdateRequest(
-            tenant_id=str(tenant_id), extension=extension, version=version,
-            grant=_grant(capabilities), config_json=config_json,
-        )  # fmt: skip
-        told = await self._call(self._installs.Update, request)
-        return _install(told.install), tuple(told.warnings)
-
-    async def uninstall(self, tenant_id: TenantId, extension: str) -> bool:
-        """Removes an install; whether there was one."""
-        request = install_service_pb.UninstallRequest(tenant_id=str(tenant_id), extension=extension)
-        return (await self._call(self._installs.Uninstall, request)).changed
-
-    async def enable(self, tenant_id: TenantId, extension: str) -> Install:
-        """Lets an install be called again."""
-        request = install_service_pb.EnableRequest(tenant_id=str(tenant_id), extension=extension)
-        return _install((await self._call(self._installs.Enable, request)).install)
-
-    async def disable(self, tenant_id: TenantId, extension: str) -> Install:
-        """Stops an install from being called."""
-        request = install_service_pb.DisableRequest(tenant_id=str(tenant_id), extension=extension)
-        return _install((await self._call(self._installs.Disable, request)).install)
+        return install_of(told.install), tuple(told.warnings)
 
     async def executions(
         self,
@@ -230,21 +198,6 @@ def _published(told: registry_pb.AddVersionResponse) -> PublishedVersion:
         signature=result.removeprefix("RESULT_").lower(),
         signature_detail=version.signature.detail,
         warnings=tuple(told.warnings),
-    )
-
-
-def _install(told: install_pb2.TenantInstall) -> Install:
-    status = install_pb2.TenantInstall.Status.Name(told.status)
-    return Install(
-        install_id=told.install_id,
-        tenant_id=told.tenant_id,
-        registry_id=told.registry_id,
-        extension=f"{told.publisher}.{told.name}",
-        version=told.version,
-        content_hash=told.content_hash,
-        status=status.removeprefix("STATUS_").lower(),
-        granted_capabilities=tuple(told.granted_capabilities),
-        config_json=told.config_json,
     )
 
 

@@ -69,6 +69,11 @@ class Console:
         else:
             self._out.print(Text(shown) if isinstance(shown, str) else shown)
 
+    def line(self, data: object, shown: str) -> None:
+        """Prints one of a stream of results at once: `data` as a line of JSON, or `shown`."""
+        text = json.dumps(data, ensure_ascii=False) if self.as_json else plain(shown)
+        print(text, flush=True)  # noqa: T201 - the result itself
+
     def note(self, text: str, *, style: str = "") -> None:
         """Tells a person something that is not the result."""
         if not self.as_json:

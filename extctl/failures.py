@@ -84,6 +84,13 @@ HINTS: Mapping[str, str] = {
     "VERSION_NOT_FOUND": "Publish that version first, or leave --version out for the latest one.",
     "INSTALL_NOT_FOUND": "Install it for this tenant first: `extctl install`.",
     "INSTALL_EXISTS": "Move the install to the other version with `extctl update`.",
+    "CONSENT_REQUIRED": "Give --accept to grant what is missing, or --keep-grants to run the new "
+    "version without it.",
+    "PLAN_STALE": "Something changed since the plan was made: run the command again.",
+    "REVISION_NOT_FOUND": "`extctl history` lists the revisions.",
+    "EGRESS_RULE_INVALID": 'Name hosts, not addresses: --allow "GET https://api.example.com".',
+    "VERSION_YANKED": "Choose another version, or leave --version out for the latest one.",
+    "VERSION_QUARANTINED": "The operators say why; choose another version meanwhile.",
     "CAPABILITY_NOT_REQUESTED": "Grant only what the version's manifest lists in capabilities.",
     "CONFIG_INVALID": '--config takes one JSON object, such as \'{"greeting": "Hello"}\'.',
     "MANIFEST_INVALID": "Correct the manifest.json and run the command again.",

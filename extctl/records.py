@@ -46,6 +46,11 @@ class Install:
     """enabled or disabled."""
     granted_capabilities: tuple[str, ...]
     config_json: str
+    revision: int
+    grants: tuple[str, ...]
+    """Such as "cap:log.emit by ada at 2026-01-01T00:00:00Z"."""
+    egress_rules: tuple[str, ...]
+    """Such as "GET,POST https://api.example.com"."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

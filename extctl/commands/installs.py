@@ -1,18 +1,30 @@
-"""`extctl install`, `uninstall`, `enable`, `disable`, `update`: what a tenant has."""
+"""`extctl install`, `installs`, `enable`, `disable`: what a tenant has."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from extctl.client import RegistryClient, registry_client
-from extctl.console import Console, facts
-from extctl.options import DEFAULT_STACK, AsJson, Config, Extension, Grants, Stack, Tenant, Version
+from extctl.console import Console, facts, table_of
+from extctl.install_client import InstallClient, install_client
+from extctl.options import (
+    DEFAULT_STACK,
+    NOBODY,
+    Actor,
+    AsJson,
+    Config,
+    Extension,
+    Grants,
+    Stack,
+    Tenant,
+    Version,
+)
 from extctl.records import Install, as_data
-from extctl.stack_file import read_stack_file
-from shared.clock import SystemClock
+from shared.identifiers import TenantId
 
 Told = TypeVar("Told")
+
+COLUMNS = ("extension", "version", "status", "revision", "install")
 
 
 def install(
@@ -22,71 +34,81 @@ def install(
     version: Version = "",
     grant: Grants = None,
     config: Config = None,
+    actor: Actor,
     stack: Stack = DEFAULT_STACK,
     as_json: AsJson = False,
 ) -> None:
     """Install an extension for a tenant."""
-    told, warnings = _ask(
+    told, changed, warnings = ask_about_installs(
         stack,
+        tenant,
+        actor,
         lambda client: client.install(
-            tenant, extension, version=version, capabilities=grant, config_json=config
+            extension, version=version, capabilities=grant, config_json=config
         ),
     )
-    _show(told, warnings, as_json=as_json)
+    if not changed:
+        Console(as_json=as_json).note("It was installed already; nothing changed.")
+    show_install(told, warnings, as_json=as_json, changed=changed)
 
 
-def update(
-    extension: Extension,
-    *,
-    tenant: Tenant,
-    version: Version = "",
-    grant: Grants = None,
-    config: Config = None,
-    stack: Stack = DEFAULT_STACK,
-    as_json: AsJson = False,
-) -> None:
-    """Move an install to another version, or change its grants or config."""
-    told, warnings = _ask(
-        stack,
-        lambda client: client.update(
-            tenant, extension, version=version, capabilities=grant, config_json=config
-        ),
+def installs(*, tenant: Tenant, stack: Stack = DEFAULT_STACK, as_json: AsJson = False) -> None:
+    """List what a tenant has."""
+    found = ask_about_installs(stack, tenant, NOBODY, lambda client: client.list_installs())
+    rows = [
+        (each.extension, each.version, each.status, str(each.revision), each.install_id)
+        for each in found
+    ]
+    Console(as_json=as_json).result(
+        {"installs": [as_data(each) for each in found]}, table_of(COLUMNS, rows)
     )
-    _show(told, warnings, as_json=as_json)
-
-
-def uninstall(
-    extension: Extension, *, tenant: Tenant, stack: Stack = DEFAULT_STACK, as_json: AsJson = False
-) -> None:
-    """Remove an install with its grants, config and stored records."""
-    changed = _ask(stack, lambda client: client.uninstall(tenant, extension))
-    shown = f"{extension} was removed." if changed else f"{extension} was not installed."
-    Console(as_json=as_json).result({"extension": extension, "changed": changed}, shown)
 
 
 def enable(
-    extension: Extension, *, tenant: Tenant, stack: Stack = DEFAULT_STACK, as_json: AsJson = False
+    extension: Extension,
+    *,
+    tenant: Tenant,
+    actor: Actor,
+    stack: Stack = DEFAULT_STACK,
+    as_json: AsJson = False,
 ) -> None:
     """Let an install be called again."""
-    _show(_ask(stack, lambda client: client.enable(tenant, extension)), (), as_json=as_json)
+    told = ask_about_installs(stack, tenant, actor, lambda client: client.enable(extension))
+    show_install(told, (), as_json=as_json)
 
 
 def disable(
-    extension: Extension, *, tenant: Tenant, stack: Stack = DEFAULT_STACK, as_json: AsJson = False
+    extension: Extension,
+    *,
+    tenant: Tenant,
+    actor: Actor,
+    stack: Stack = DEFAULT_STACK,
+    as_json: AsJson = False,
 ) -> None:
-    """Stop an install from being called; grants that are out expire within 30 s."""
-    _show(_ask(stack, lambda client: client.disable(tenant, extension)), (), as_json=as_json)
+    """Stop an install from being called; grants that are out are void at once."""
+    told = ask_about_installs(stack, tenant, actor, lambda client: client.disable(extension))
+    show_install(told, (), as_json=as_json)
 
 
-def _ask(stack: Path, question: Callable[[RegistryClient], Awaitable[Told]]) -> Told:
+def ask_about_installs(
+    stack: Path,
+    tenant_id: TenantId,
+    actor: str,
+    question: Callable[[InstallClient], Awaitable[Told]],
+) -> Told:
+    """Asks the registry of a stack, for one tenant."""
+
     async def ask() -> Told:
-        async with registry_client(read_stack_file(stack), clock=SystemClock()) as client:
+        async with install_client(stack, tenant_id=tenant_id, actor=actor) as client:
             return await question(client)
 
     return asyncio.run(ask())
 
 
-def _show(told: Install, warnings: Sequence[str], *, as_json: bool) -> None:
+def show_install(
+    told: Install, warnings: Sequence[str], *, as_json: bool, changed: bool | None = None
+) -> None:
+    """Shows an install, and what is to be known about it."""
     console = Console(as_json=as_json)
     console.warn(warnings)
     shown = {
@@ -94,7 +116,10 @@ def _show(told: Install, warnings: Sequence[str], *, as_json: bool) -> None:
         "extension": f"{told.extension} {told.version}",
         "tenant": told.tenant_id,
         "status": told.status,
-        "granted": "  ".join(told.granted_capabilities),
+        "revision": str(told.revision),
+        "granted": "\n".join(told.grants),
+        "egress": "\n".join(told.egress_rules) or "nothing",
         "config": told.config_json,
     }
-    console.result({**as_data(told), "warnings": list(warnings)}, facts(shown))
+    outcome = {} if changed is None else {"changed": changed}
+    console.result({**as_data(told), **outcome, "warnings": list(warnings)}, facts(shown))
