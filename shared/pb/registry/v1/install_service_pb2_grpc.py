@@ -129,7 +129,8 @@ class InstallServiceServicer:
         and grants, unless the request sets them, and answers changed = false when nothing changed.
         The stored signature is verified again, under today's trust.
         Reasons: REGISTRY_ENTRY_NOT_FOUND, VERSION_NOT_FOUND, INSTALL_EXISTS (at another version: use
-        Update), CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, BUNDLE_UNTRUSTED.
+        Update), CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, BUNDLE_UNTRUSTED, VERSION_YANKED,
+        VERSION_QUARANTINED, PLAN_STALE.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -150,8 +151,8 @@ class InstallServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Disable(self, request, context):
-        """Stops the install from being resolved at once, and from being called once the grants that are
-        out have expired (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
+        """Stops the install from being resolved, and makes the grants that are out void: at once where
+        WatchInstalls is heard, else when they expire (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -159,9 +160,10 @@ class InstallServiceServicer:
 
     def Update(self, request, context):
         """Moves the install to another version. Grants that the new version does not ask for are
-        dropped. A version that asks for more than is granted needs consent: a grant that names it all,
-        or keep_grants, to run the new code with the old rights; else CONSENT_REQUIRED, with what is
-        missing. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
+        dropped. A version that asks for what the tenant was not asked for before needs consent: a grant
+        that names it all, or keep_grants, to run the new code with the old rights; else
+        CONSENT_REQUIRED, with what is missing. What was declined for the present version stays
+        declined. A version that was yanked is only kept by who has it. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
         CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, CONSENT_REQUIRED, PLAN_STALE, BUNDLE_UNTRUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -178,7 +180,7 @@ class InstallServiceServicer:
 
     def Rollback(self, request, context):
         """Restores version, config, grants, egress rules and status of an earlier revision, as a new
-        revision. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
+        revision. An egress rule that the platform denies by now is left out, with a warning. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
         BUNDLE_UNTRUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -231,7 +233,8 @@ class InstallServiceServicer:
 
     def ResolveInstall(self, request, context):
         """What a gateway needs to serve one extension for one tenant, with a signed grant for a runner.
-        Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled).
+        Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled),
+        VERSION_QUARANTINED, BUNDLE_UNTRUSTED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -41,21 +41,23 @@ class InstallServiceStub:
     and grants, unless the request sets them, and answers changed = false when nothing changed.
     The stored signature is verified again, under today's trust.
     Reasons: REGISTRY_ENTRY_NOT_FOUND, VERSION_NOT_FOUND, INSTALL_EXISTS (at another version: use
-    Update), CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, BUNDLE_UNTRUSTED.
+    Update), CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, BUNDLE_UNTRUSTED, VERSION_YANKED,
+    VERSION_QUARANTINED, PLAN_STALE.
     """
     Uninstall: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.UninstallRequest, _install_service_pb2.UninstallResponse]
     """Removes the install with its grants, config and stored records. Idempotent."""
     Enable: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.EnableRequest, _install_service_pb2.EnableResponse]
     """Idempotent. Reasons: INSTALL_NOT_FOUND."""
     Disable: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.DisableRequest, _install_service_pb2.DisableResponse]
-    """Stops the install from being resolved at once, and from being called once the grants that are
-    out have expired (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
+    """Stops the install from being resolved, and makes the grants that are out void: at once where
+    WatchInstalls is heard, else when they expire (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
     """
     Update: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.UpdateRequest, _install_service_pb2.UpdateResponse]
     """Moves the install to another version. Grants that the new version does not ask for are
-    dropped. A version that asks for more than is granted needs consent: a grant that names it all,
-    or keep_grants, to run the new code with the old rights; else CONSENT_REQUIRED, with what is
-    missing. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
+    dropped. A version that asks for what the tenant was not asked for before needs consent: a grant
+    that names it all, or keep_grants, to run the new code with the old rights; else
+    CONSENT_REQUIRED, with what is missing. What was declined for the present version stays
+    declined. A version that was yanked is only kept by who has it. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
     CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, CONSENT_REQUIRED, PLAN_STALE, BUNDLE_UNTRUSTED.
     """
     Plan: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.PlanRequest, _install_service_pb2.PlanResponse]
@@ -64,7 +66,7 @@ class InstallServiceStub:
     """
     Rollback: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.RollbackRequest, _install_service_pb2.RollbackResponse]
     """Restores version, config, grants, egress rules and status of an earlier revision, as a new
-    revision. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
+    revision. An egress rule that the platform denies by now is left out, with a warning. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
     BUNDLE_UNTRUSTED.
     """
     ListRevisions: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.ListRevisionsRequest, _install_service_pb2.ListRevisionsResponse]
@@ -85,7 +87,8 @@ class InstallServiceStub:
     ListInstalls: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.ListInstallsRequest, _install_service_pb2.ListInstallsResponse]
     ResolveInstall: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.ResolveInstallRequest, _install_service_pb2.ResolveInstallResponse]
     """What a gateway needs to serve one extension for one tenant, with a signed grant for a runner.
-    Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled).
+    Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled),
+    VERSION_QUARANTINED, BUNDLE_UNTRUSTED.
     """
     SetTenantPolicy: _grpc.UnaryUnaryMultiCallable[_install_service_pb2.SetTenantPolicyRequest, _install_service_pb2.SetTenantPolicyResponse]
     """Sets how strict the platform is with one tenant's extensions: as strict as it is with all, or
@@ -107,21 +110,23 @@ class InstallServiceAsyncStub(InstallServiceStub):
     and grants, unless the request sets them, and answers changed = false when nothing changed.
     The stored signature is verified again, under today's trust.
     Reasons: REGISTRY_ENTRY_NOT_FOUND, VERSION_NOT_FOUND, INSTALL_EXISTS (at another version: use
-    Update), CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, BUNDLE_UNTRUSTED.
+    Update), CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, BUNDLE_UNTRUSTED, VERSION_YANKED,
+    VERSION_QUARANTINED, PLAN_STALE.
     """
     Uninstall: _aio.UnaryUnaryMultiCallable[_install_service_pb2.UninstallRequest, _install_service_pb2.UninstallResponse]  # type: ignore[assignment]
     """Removes the install with its grants, config and stored records. Idempotent."""
     Enable: _aio.UnaryUnaryMultiCallable[_install_service_pb2.EnableRequest, _install_service_pb2.EnableResponse]  # type: ignore[assignment]
     """Idempotent. Reasons: INSTALL_NOT_FOUND."""
     Disable: _aio.UnaryUnaryMultiCallable[_install_service_pb2.DisableRequest, _install_service_pb2.DisableResponse]  # type: ignore[assignment]
-    """Stops the install from being resolved at once, and from being called once the grants that are
-    out have expired (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
+    """Stops the install from being resolved, and makes the grants that are out void: at once where
+    WatchInstalls is heard, else when they expire (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
     """
     Update: _aio.UnaryUnaryMultiCallable[_install_service_pb2.UpdateRequest, _install_service_pb2.UpdateResponse]  # type: ignore[assignment]
     """Moves the install to another version. Grants that the new version does not ask for are
-    dropped. A version that asks for more than is granted needs consent: a grant that names it all,
-    or keep_grants, to run the new code with the old rights; else CONSENT_REQUIRED, with what is
-    missing. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
+    dropped. A version that asks for what the tenant was not asked for before needs consent: a grant
+    that names it all, or keep_grants, to run the new code with the old rights; else
+    CONSENT_REQUIRED, with what is missing. What was declined for the present version stays
+    declined. A version that was yanked is only kept by who has it. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
     CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, CONSENT_REQUIRED, PLAN_STALE, BUNDLE_UNTRUSTED.
     """
     Plan: _aio.UnaryUnaryMultiCallable[_install_service_pb2.PlanRequest, _install_service_pb2.PlanResponse]  # type: ignore[assignment]
@@ -130,7 +135,7 @@ class InstallServiceAsyncStub(InstallServiceStub):
     """
     Rollback: _aio.UnaryUnaryMultiCallable[_install_service_pb2.RollbackRequest, _install_service_pb2.RollbackResponse]  # type: ignore[assignment]
     """Restores version, config, grants, egress rules and status of an earlier revision, as a new
-    revision. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
+    revision. An egress rule that the platform denies by now is left out, with a warning. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
     BUNDLE_UNTRUSTED.
     """
     ListRevisions: _aio.UnaryUnaryMultiCallable[_install_service_pb2.ListRevisionsRequest, _install_service_pb2.ListRevisionsResponse]  # type: ignore[assignment]
@@ -151,7 +156,8 @@ class InstallServiceAsyncStub(InstallServiceStub):
     ListInstalls: _aio.UnaryUnaryMultiCallable[_install_service_pb2.ListInstallsRequest, _install_service_pb2.ListInstallsResponse]  # type: ignore[assignment]
     ResolveInstall: _aio.UnaryUnaryMultiCallable[_install_service_pb2.ResolveInstallRequest, _install_service_pb2.ResolveInstallResponse]  # type: ignore[assignment]
     """What a gateway needs to serve one extension for one tenant, with a signed grant for a runner.
-    Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled).
+    Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled),
+    VERSION_QUARANTINED, BUNDLE_UNTRUSTED.
     """
     SetTenantPolicy: _aio.UnaryUnaryMultiCallable[_install_service_pb2.SetTenantPolicyRequest, _install_service_pb2.SetTenantPolicyResponse]  # type: ignore[assignment]
     """Sets how strict the platform is with one tenant's extensions: as strict as it is with all, or
@@ -176,7 +182,8 @@ class InstallServiceServicer(metaclass=_abc_1.ABCMeta):
         and grants, unless the request sets them, and answers changed = false when nothing changed.
         The stored signature is verified again, under today's trust.
         Reasons: REGISTRY_ENTRY_NOT_FOUND, VERSION_NOT_FOUND, INSTALL_EXISTS (at another version: use
-        Update), CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, BUNDLE_UNTRUSTED.
+        Update), CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, BUNDLE_UNTRUSTED, VERSION_YANKED,
+        VERSION_QUARANTINED, PLAN_STALE.
         """
 
     @_abc_1.abstractmethod
@@ -201,8 +208,8 @@ class InstallServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _install_service_pb2.DisableRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_install_service_pb2.DisableResponse, _abc.Awaitable[_install_service_pb2.DisableResponse]]:
-        """Stops the install from being resolved at once, and from being called once the grants that are
-        out have expired (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
+        """Stops the install from being resolved, and makes the grants that are out void: at once where
+        WatchInstalls is heard, else when they expire (30 s at most). Idempotent. Reasons: INSTALL_NOT_FOUND.
         """
 
     @_abc_1.abstractmethod
@@ -212,9 +219,10 @@ class InstallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_install_service_pb2.UpdateResponse, _abc.Awaitable[_install_service_pb2.UpdateResponse]]:
         """Moves the install to another version. Grants that the new version does not ask for are
-        dropped. A version that asks for more than is granted needs consent: a grant that names it all,
-        or keep_grants, to run the new code with the old rights; else CONSENT_REQUIRED, with what is
-        missing. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
+        dropped. A version that asks for what the tenant was not asked for before needs consent: a grant
+        that names it all, or keep_grants, to run the new code with the old rights; else
+        CONSENT_REQUIRED, with what is missing. What was declined for the present version stays
+        declined. A version that was yanked is only kept by who has it. Reasons: INSTALL_NOT_FOUND, VERSION_NOT_FOUND, VERSION_YANKED, VERSION_QUARANTINED,
         CAPABILITY_NOT_REQUESTED, CONFIG_INVALID, CONSENT_REQUIRED, PLAN_STALE, BUNDLE_UNTRUSTED.
         """
 
@@ -235,7 +243,7 @@ class InstallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_install_service_pb2.RollbackResponse, _abc.Awaitable[_install_service_pb2.RollbackResponse]]:
         """Restores version, config, grants, egress rules and status of an earlier revision, as a new
-        revision. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
+        revision. An egress rule that the platform denies by now is left out, with a warning. Reasons: INSTALL_NOT_FOUND, REVISION_NOT_FOUND, VERSION_QUARANTINED,
         BUNDLE_UNTRUSTED.
         """
 
@@ -298,7 +306,8 @@ class InstallServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_install_service_pb2.ResolveInstallResponse, _abc.Awaitable[_install_service_pb2.ResolveInstallResponse]]:
         """What a gateway needs to serve one extension for one tenant, with a signed grant for a runner.
-        Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled).
+        Callers: service role "gateway". Reasons: INSTALL_NOT_FOUND (also when disabled),
+        VERSION_QUARANTINED, BUNDLE_UNTRUSTED.
         """
 
     @_abc_1.abstractmethod

@@ -64,8 +64,8 @@ class RunnerServiceServicer:
         started, so a caller may repeat the call elsewhere after any error that has a reason. For HTTP
         methods other than GET, HEAD, PUT and DELETE the response headers, with "x-guest-started", are
         sent just before the guest starts: a call that is lost without them has not run.
-        Reasons: INVOCATION_GRANT_INVALID, RUNNER_DRAINING, RUNNER_SATURATED, BUNDLE_UNAVAILABLE,
-        BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
+        Reasons: INVOCATION_GRANT_INVALID, INVOCATION_GRANT_REVOKED, RUNNER_DRAINING, RUNNER_SATURATED,
+        BUNDLE_UNAVAILABLE, BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

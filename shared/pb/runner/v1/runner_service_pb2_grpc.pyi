@@ -41,8 +41,8 @@ class RunnerServiceStub:
     started, so a caller may repeat the call elsewhere after any error that has a reason. For HTTP
     methods other than GET, HEAD, PUT and DELETE the response headers, with "x-guest-started", are
     sent just before the guest starts: a call that is lost without them has not run.
-    Reasons: INVOCATION_GRANT_INVALID, RUNNER_DRAINING, RUNNER_SATURATED, BUNDLE_UNAVAILABLE,
-    BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
+    Reasons: INVOCATION_GRANT_INVALID, INVOCATION_GRANT_REVOKED, RUNNER_DRAINING, RUNNER_SATURATED,
+    BUNDLE_UNAVAILABLE, BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
     """
     Warm: _grpc.UnaryUnaryMultiCallable[_runner_service_pb2.WarmRequest, _runner_service_pb2.WarmResponse]
     """Fetches, verifies and compiles what the grant names, so that the first call is fast. Idempotent.
@@ -65,8 +65,8 @@ class RunnerServiceAsyncStub(RunnerServiceStub):
     started, so a caller may repeat the call elsewhere after any error that has a reason. For HTTP
     methods other than GET, HEAD, PUT and DELETE the response headers, with "x-guest-started", are
     sent just before the guest starts: a call that is lost without them has not run.
-    Reasons: INVOCATION_GRANT_INVALID, RUNNER_DRAINING, RUNNER_SATURATED, BUNDLE_UNAVAILABLE,
-    BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
+    Reasons: INVOCATION_GRANT_INVALID, INVOCATION_GRANT_REVOKED, RUNNER_DRAINING, RUNNER_SATURATED,
+    BUNDLE_UNAVAILABLE, BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
     """
     Warm: _aio.UnaryUnaryMultiCallable[_runner_service_pb2.WarmRequest, _runner_service_pb2.WarmResponse]  # type: ignore[assignment]
     """Fetches, verifies and compiles what the grant names, so that the first call is fast. Idempotent.
@@ -92,8 +92,8 @@ class RunnerServiceServicer(metaclass=_abc_1.ABCMeta):
         started, so a caller may repeat the call elsewhere after any error that has a reason. For HTTP
         methods other than GET, HEAD, PUT and DELETE the response headers, with "x-guest-started", are
         sent just before the guest starts: a call that is lost without them has not run.
-        Reasons: INVOCATION_GRANT_INVALID, RUNNER_DRAINING, RUNNER_SATURATED, BUNDLE_UNAVAILABLE,
-        BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
+        Reasons: INVOCATION_GRANT_INVALID, INVOCATION_GRANT_REVOKED, RUNNER_DRAINING, RUNNER_SATURATED,
+        BUNDLE_UNAVAILABLE, BUNDLE_UNTRUSTED, CONTENT_HASH_MISMATCH, COMPONENT_INVALID.
         """
 
     @_abc_1.abstractmethod
