@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Final
 
 from extctl.failures import CommandError
+from extctl.offline_checks import check_files
 from shared.bundles.archive import content_hash_of, pack, read_bundle
-from shared.bundles.component import check_component
 from shared.bundles.layout import (
     BUNDLE_NAME,
     COMPONENT_PATH,
@@ -18,7 +18,7 @@ from shared.bundles.layout import (
     MANIFEST_PATH,
     UI_PREFIX,
 )
-from shared.bundles.manifest import Manifest, check_manifest_against_files, parse_manifest
+from shared.bundles.manifest import Manifest, parse_manifest
 from shared.errors import ManifestInvalidError
 from shared.identifiers import ContentHash
 from shared.trust.envelope import SignedSubject
@@ -55,15 +55,31 @@ class CheckedBundle:
 
 
 def pack_directory(directory: Path) -> CheckedBundle:
-    """Packs `manifest.json`, `dist/main.wasm` and `ui/` of a directory.
+    """Packs `manifest.json`, `dist/main.wasm`, `ui/` and the bill of materials of a directory.
 
     Raises:
         CommandError: a file is missing, unreadable or no regular file.
         ManifestInvalidError, ComponentInvalidError: with all faults.
         BundleInvalidError, BundleTooLargeError: it does not fit into a bundle.
     """
-    files = {path: _read(directory / path) for path in _paths(directory)}
+    files = read_directory(directory)
     return _checked(pack(files), files)
+
+
+def read_directory(directory: Path) -> Mapping[str, bytes]:
+    """The files of a directory that belong to its bundle, by path.
+
+    Raises:
+        CommandError: as `pack_directory`.
+    """
+    files = {path: _read(directory / path) for path in _paths(directory)}
+    try:
+        sbom = parse_manifest(files[MANIFEST_PATH])[0].sbom
+    except ManifestInvalidError:
+        return files  # told by whoever checks the files
+    if sbom is not None and sbom not in files and (directory / sbom).exists():
+        files[sbom] = _read(directory / sbom)
+    return files
 
 
 def open_bundle(path: Path) -> CheckedBundle:
@@ -128,15 +144,11 @@ def _read(path: Path, *, limit: int = DEFAULT_LIMITS.unpacked_bytes) -> bytes:
 
 
 def _checked(data: bytes, files: Mapping[str, bytes]) -> CheckedBundle:
-    if MANIFEST_PATH not in files:
-        raise ManifestInvalidError(f"The bundle has no {MANIFEST_PATH}.")
-    manifest, warnings = parse_manifest(files[MANIFEST_PATH])
-    check_manifest_against_files(manifest, files)
-    check_component(files[COMPONENT_PATH])
+    manifest, warnings = check_files(files)
     return CheckedBundle(
         data=data,
         content_hash=content_hash_of(data),
         manifest=manifest,
         files=files,
-        warnings=tuple(warnings),
+        warnings=warnings,
     )

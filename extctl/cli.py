@@ -4,16 +4,20 @@ import typer
 
 from extctl.commands.call import call
 from extctl.commands.catalogue import audit, search
+from extctl.commands.checks import checks
 from extctl.commands.demo import demo
 from extctl.commands.doctor import doctor
 from extctl.commands.executions import executions
+from extctl.commands.gc import gc
 from extctl.commands.install_settings import config, egress
 from extctl.commands.installs import disable, enable, install, installs
 from extctl.commands.life_cycle import deprecate, quarantine, receipt, undeprecate, unyank, yank
+from extctl.commands.manifest import MANIFEST
 from extctl.commands.policy import policy
 from extctl.commands.publish import publish
 from extctl.commands.publisher import PUBLISHER
 from extctl.commands.records import RECORDS
+from extctl.commands.sbom import SBOM
 from extctl.commands.secrets import SECRETS
 from extctl.commands.signing import keygen, pack, sign
 from extctl.commands.token import token
@@ -33,8 +37,8 @@ extctl, 130 interrupted.
 """
 
 PANELS = {
-    "The stack": (up, demo, doctor),
-    "Publishing": (keygen, pack, sign, verify, publish),
+    "The stack": (up, demo, doctor, gc),
+    "Publishing": (keygen, pack, sign, verify, publish, checks),
     "Tenants": (
         plan,
         install,
@@ -53,7 +57,7 @@ PANELS = {
     "The catalogue": (search, deprecate, undeprecate, yank, unyank, quarantine, receipt, audit),
     "Calling": (token, call, executions),
 }
-GROUPS = {"Publishing": (PUBLISHER, TRUST), "Tenants": (SECRETS, RECORDS)}
+GROUPS = {"Publishing": (MANIFEST, PUBLISHER, SBOM, TRUST), "Tenants": (SECRETS, RECORDS)}
 
 
 def build_app() -> typer.Typer:

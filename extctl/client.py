@@ -34,6 +34,8 @@ from shared.tokens.service_token import ServiceTokenSource
 
 AUDIENCE: Final = "registry"
 CALL_SECONDS: Final = 30.0
+PUBLISH_SECONDS: Final = 120.0
+"""The registry compiles what it publishes."""
 _CHUNK_BYTES: Final = 256 * 1024
 _READS: Final = ("GetRegistryEntry", "ListRegistryEntries")
 
@@ -112,7 +114,10 @@ class RegistryClient:
             extension=f"{publisher}.{name}", content_hash=content_hash, signature_envelope=envelope
         )
         proof = owner.prove(publisher, PublisherAction.ADD_VERSION, content_hash)
-        return _published(await self._call(self._registry.AddVersion, request, proof=proof))
+        told = await self._call(
+            self._registry.AddVersion, request, proof=proof, seconds=PUBLISH_SECONDS
+        )
+        return _published(told)
 
     async def install(
         self,
@@ -153,10 +158,15 @@ class RegistryClient:
         return [_execution(execution) for execution in told.executions]
 
     async def _call(
-        self, method: Callable[..., Awaitable[Answer]], request: object, *, proof: str = ""
+        self,
+        method: Callable[..., Awaitable[Answer]],
+        request: object,
+        *,
+        proof: str = "",
+        seconds: float = CALL_SECONDS,
     ) -> Answer:
         try:
-            return await method(request, metadata=self._metadata(proof), timeout=CALL_SECONDS)
+            return await method(request, metadata=self._metadata(proof), timeout=seconds)
         except grpc.RpcError as failed:
             raise to_error(failed, RegistryUnavailableError) from None
 

@@ -24,6 +24,7 @@ from extctl.files import (
     make_private_directory,
     replace_private_file,
 )
+from shared.bundles.fleet_artefact import KEY_BYTES as ARTEFACT_KEY_BYTES
 from shared.tokens.invocation_grant import ROLE as GRANT_ROLE
 from shared.tokens.keys import SigningKey
 from shared.tokens.service_token import ServiceRole
@@ -42,6 +43,8 @@ class StackKeys:
     grant_key_set: Path
     token_issuer: Path
     token_key_set: Path
+    artefact: Path
+    """What the registry seals compiled code with, and the runners check."""
     secrets_keyring: Path
     """What the registry seals secrets with."""
 
@@ -62,6 +65,7 @@ def make_keys(directory: Path, *, runners: int) -> StackKeys:
         grant_key_set=directory / "grant_keys.json",
         token_issuer=directory / "token_issuer.pem",
         token_key_set=directory / "token_keys.json",
+        artefact=directory / "artefact.key",
         secrets_keyring=directory / "secrets_keyring.json",
     )
     services = {
@@ -72,6 +76,8 @@ def make_keys(directory: Path, *, runners: int) -> StackKeys:
     _write_key_set(keys.service_key_set, {path: str(role) for path, role in services.items()})
     _write_key_set(keys.grant_key_set, {keys.grant: GRANT_ROLE})
     _write_key_set(keys.token_key_set, {keys.token_issuer: ""})
+    if not keys.artefact.exists():
+        create_private_file(keys.artefact, os.urandom(ARTEFACT_KEY_BYTES))
     if not keys.secrets_keyring.exists():
         create_private_file(keys.secrets_keyring, new_keyring())
     return keys

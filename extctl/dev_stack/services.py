@@ -62,6 +62,7 @@ def registry_spec(layout: StackLayout, ports: Ports, *, database: Database) -> P
         "REGISTRY_MIGRATION_DATABASE_URL": database.owner_url,
         "REGISTRY_BUNDLE_STORE_URL": layout.bundle_store_url,
         "REGISTRY_GRANT_SIGNING_KEY_FILE": str(layout.keys.grant),
+        "REGISTRY_ARTEFACT_KEY_FILE": str(layout.keys.artefact),
         "REGISTRY_SERVICE_KEYS_FILE": str(layout.keys.service_key_set),
         "REGISTRY_SECRETS_KEYRING_FILE": str(layout.keys.secrets_keyring),
     }
@@ -89,6 +90,7 @@ def runner_spec(
         "RUNNER_SERVICE_KEY_FILE": str(layout.keys.runners[number - 1]),
         "RUNNER_SERVICE_KEYS_FILE": str(layout.keys.service_key_set),
         "RUNNER_GRANT_KEYS_FILE": str(layout.keys.grant_key_set),
+        "RUNNER_ARTEFACT_KEY_FILE": str(layout.keys.artefact),
         "RUNNER_CACHE_DIR": str(layout.directory / "cache"),
         "RUNNER_RUNNER_ID": name,
     }

@@ -36,8 +36,8 @@ def undeclared_capabilities(
 
 
 def unused_capabilities(outline: ComponentOutline, declared: Collection[str]) -> Iterator[str]:
-    """A warning for each declared capability that no import needs."""
+    """A warning for each declared capability that no import needs, and not everyone has."""
     needed = {CAPABILITY_OF_INTERFACE.get(interface) for interface in outline.imports}
     for capability in declared:
-        if capability not in needed:
+        if capability not in needed and capability not in DEFAULT_CAPABILITIES:
             yield f"{capability} is declared, but the component imports nothing that needs it."
