@@ -97,6 +97,8 @@ HINTS: Mapping[str, str] = {
     "COMPONENT_INVALID": "Build dist/main.wasm as a component of the world alga:extension/runner; "
     "examples/agreements shows how.",
     "BUNDLE_INVALID": "Make the archive with `extctl pack`.",
+    "SECRETS_UNAVAILABLE": "The registry's log says why; docs/operating.md how to set up what "
+    "seals secrets.",
     "DEADLINE_EXCEEDED": "Try again; if it stays so, `extctl doctor` says what is slow or down.",
 }
 

@@ -168,3 +168,23 @@ async def test_a_renewed_token_is_used_at_once(vault_server: VaultServer) -> Non
         key.token_file.write_text(vault_server.root_token)
         sealed = await cipher.seal(Secret(CANARY), PLACE)
         assert (await cipher.open(sealed, PLACE)).reveal() == CANARY
+
+
+async def test_the_rights_that_the_documentation_names_are_enough(
+    vault_server: VaultServer,
+) -> None:
+    name = await vault_server.new_key()
+    rules = {
+        f"transit/encrypt/{name}": "update",
+        f"transit/decrypt/{name}": "update",
+        f"transit/keys/{name}": "read",
+    }
+    policy = "".join(
+        f'path "{path}" {{ capabilities = ["{right}"] }}\n' for path, right in rules.items()
+    )
+    await vault_server.ask("PUT", f"sys/policies/acl/{name}", {"policy": policy})
+    made = await vault_server.ask("POST", "auth/token/create", {"policies": [name]})
+    async with open_vault(vault_server.key(name, token=made["auth"]["client_token"])) as cipher:
+        sealed = await cipher.seal(Secret(CANARY), PLACE)
+        assert await cipher.is_current(sealed)
+        assert (await cipher.open(sealed, PLACE)).reveal() == CANARY
