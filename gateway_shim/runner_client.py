@@ -10,6 +10,7 @@ from gateway_shim.dispatch import GuestResponse, Invocation, Ran, RunnerCallErro
 from shared.errors import (
     BundleUnavailableError,
     BundleUntrustedError,
+    CompilerUnavailableError,
     ComponentInvalidError,
     ContentHashMismatchError,
     DeadlineExceededError,
@@ -38,7 +39,12 @@ ANSWER_MARGIN_SECONDS = 1.0
 """A runner that ends a guest at its deadline still has this long to say so."""
 
 _LOST = (grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED)
-_PASSING = (RunnerDrainingError, RunnerSaturatedError, BundleUnavailableError)
+_PASSING = (
+    RunnerDrainingError,
+    RunnerSaturatedError,
+    BundleUnavailableError,
+    CompilerUnavailableError,
+)
 """Refusals that another runner, or another moment, may not have."""
 _TOLD = (
     *_PASSING,

@@ -11,6 +11,7 @@ from gateway_shim.bootstrap import running
 from shared.errors import (
     BundleUnavailableError,
     BundleUntrustedError,
+    CompilerUnavailableError,
     ComponentInvalidError,
     ExtensionError,
     ForbiddenError,
@@ -97,6 +98,7 @@ async def test_a_guests_answer_that_cannot_be_sent_is_a_502(
         (RunnerDrainingError(), "POST", 503, 3),
         (RunnerSaturatedError(retry_after_ms=2500), "POST", 503, 3),
         (BundleUnavailableError(), "POST", 503, 3),
+        (CompilerUnavailableError(), "POST", 503, 3),
         (BundleUntrustedError(), "GET", 502, 1),
         (ComponentInvalidError(), "GET", 502, 1),
         (InvocationGrantInvalidError(), "GET", 502, 1),

@@ -10,11 +10,14 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from registry_service.files import RegistryFiles
+from registry_service.settings import RegistrySettings
 from runner_service.abi.types import FunctionType, Primitive
 from runner_service.engine.configuration import code_fingerprint
 from shared.bundles.archive import content_hash_of
 from shared.bundles.file_store import FileBundleStore
 from shared.bundles.fleet_artefact import ArtefactKey
+from shared.clock import SystemClock
 from shared.errors import (
     BundleInvalidError,
     CompilerUnavailableError,
@@ -24,6 +27,7 @@ from shared.errors import (
 )
 from shared.pb.registry.v1 import registry_entry_pb2
 from shared.pb.registry.v1 import registry_service_pb2 as pb
+from shared.settings import SettingsInvalidError
 from shared.tokens.service_token import ServiceRole
 from tests.fixtures.guests.assembly import assemble
 from tests.fixtures.postgres import NewDatabase, TestDatabase
@@ -237,6 +241,29 @@ async def test_a_compiler_that_cannot_be_run_refuses_nobody_for_good(
             await acme.publish()
         assert await acme.versions() == []
         assert len(await attempts(acme)) == 0
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("REGISTRY_COMPILER", '"/usr/bin/compile'), ("REGISTRY_GARBAGE_GRACE_HOURS", "-1")],
+)
+def test_settings_that_cannot_be_used_are_told_by_their_variable(variable: str, value: str) -> None:
+    with pytest.raises(SettingsInvalidError, match=variable):
+        RegistrySettings.from_environment({variable: value})
+
+
+async def test_a_key_of_compiled_code_that_others_may_read_is_refused(
+    new_database: NewDatabase, new_registry_home: NewRegistryHome
+) -> None:
+    home = new_registry_home()
+    key_file = home.root / "artefacts.key"
+    key_file.write_bytes(bytes(32))
+    key_file.chmod(0o644)
+    settings = home.settings(await new_database()).model_copy(
+        update={"artefact_key_file": key_file}
+    )
+    with pytest.raises(SettingsInvalidError, match=r"REGISTRY_ARTEFACT_KEY_FILE.*chmod"):
+        RegistryFiles.read(settings, SystemClock())
 
 
 async def test_the_schema_of_manifests_is_open_to_every_service(

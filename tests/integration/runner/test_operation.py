@@ -180,6 +180,18 @@ async def test_a_cache_that_others_may_enter_is_refused(
             pass
 
 
+async def test_a_key_of_compiled_code_that_others_may_read_is_refused(
+    runner_home: RunnerHome, tmp_path: Path
+) -> None:
+    key = tmp_path / "artefacts.key"
+    key.write_bytes(bytes(32))
+    key.chmod(0o644)
+
+    with pytest.raises(SettingsInvalidError, match=r"RUNNER_ARTEFACT_KEY_FILE.*chmod"):
+        async with running(runner_home.settings(RUNNER_ARTEFACT_KEY_FILE=str(key))):
+            pass
+
+
 async def test_the_process_exits_with_2_on_wrong_settings() -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "runner_service", env={"PATH": os.environ["PATH"]},

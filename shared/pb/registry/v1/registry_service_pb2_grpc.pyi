@@ -55,9 +55,12 @@ class RegistryServiceStub:
     it owns the publisher (metadata "x-publisher-proof"). A manifest version "X.Y.*" becomes the
     next patch of X.Y; the answer carries it. Immutable, also after deletion:
     EXTENSION_VERSION_ALREADY_EXISTS for any second attempt, whatever its hash. A publish that was
-    interrupted anywhere succeeds when it is repeated.
-    Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND, MANIFEST_INVALID
-    (every fault, with its path), COMPONENT_INVALID, BUNDLE_UNTRUSTED,
+    interrupted anywhere succeeds when it is repeated. The signature is over the version as the
+    manifest writes it. Of several checks that fail the first one gives the reason, and all of them
+    the faults.
+    Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND,
+    BUNDLE_INVALID (a private key inside, too), MANIFEST_INVALID (every fault, with its path; an
+    undeclared capability, too), COMPONENT_INVALID, COMPILER_UNAVAILABLE, BUNDLE_UNTRUSTED,
     EXTENSION_VERSION_ALREADY_EXISTS.
     """
     GetVersion: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetVersionRequest, _registry_service_pb2.GetVersionResponse]
@@ -136,9 +139,12 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     it owns the publisher (metadata "x-publisher-proof"). A manifest version "X.Y.*" becomes the
     next patch of X.Y; the answer carries it. Immutable, also after deletion:
     EXTENSION_VERSION_ALREADY_EXISTS for any second attempt, whatever its hash. A publish that was
-    interrupted anywhere succeeds when it is repeated.
-    Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND, MANIFEST_INVALID
-    (every fault, with its path), COMPONENT_INVALID, BUNDLE_UNTRUSTED,
+    interrupted anywhere succeeds when it is repeated. The signature is over the version as the
+    manifest writes it. Of several checks that fail the first one gives the reason, and all of them
+    the faults.
+    Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND,
+    BUNDLE_INVALID (a private key inside, too), MANIFEST_INVALID (every fault, with its path; an
+    undeclared capability, too), COMPONENT_INVALID, COMPILER_UNAVAILABLE, BUNDLE_UNTRUSTED,
     EXTENSION_VERSION_ALREADY_EXISTS.
     """
     GetVersion: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetVersionRequest, _registry_service_pb2.GetVersionResponse]  # type: ignore[assignment]
@@ -244,9 +250,12 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         it owns the publisher (metadata "x-publisher-proof"). A manifest version "X.Y.*" becomes the
         next patch of X.Y; the answer carries it. Immutable, also after deletion:
         EXTENSION_VERSION_ALREADY_EXISTS for any second attempt, whatever its hash. A publish that was
-        interrupted anywhere succeeds when it is repeated.
-        Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND, MANIFEST_INVALID
-        (every fault, with its path), COMPONENT_INVALID, BUNDLE_UNTRUSTED,
+        interrupted anywhere succeeds when it is repeated. The signature is over the version as the
+        manifest writes it. Of several checks that fail the first one gives the reason, and all of them
+        the faults.
+        Reasons: REGISTRY_ENTRY_NOT_FOUND, PUBLISHER_NOT_FOUND, PUBLISHER_NOT_OWNED, BUNDLE_NOT_FOUND,
+        BUNDLE_INVALID (a private key inside, too), MANIFEST_INVALID (every fault, with its path; an
+        undeclared capability, too), COMPONENT_INVALID, COMPILER_UNAVAILABLE, BUNDLE_UNTRUSTED,
         EXTENSION_VERSION_ALREADY_EXISTS.
         """
 
