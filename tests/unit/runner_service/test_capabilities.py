@@ -49,7 +49,9 @@ from tests.fixtures.invocations import ALICE, grant_of, invocation_of
 @pytest.fixture
 async def table() -> CapabilityTable:
     bridge = LoopBridge(loop=asyncio.get_running_loop(), clock=SystemClock())
-    return CapabilityTable(Backends(bridge=bridge, storage=MemoryStorage(), secrets=MemorySecrets()))
+    return CapabilityTable(
+        Backends(bridge=bridge, storage=MemoryStorage(), secrets=MemorySecrets())
+    )
 
 
 def gated() -> Iterator[type[Capability]]:
