@@ -10,6 +10,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 from extctl.bundling import CheckedBundle, repack
+from extctl.demo.life_cycle_steps import (
+    quarantine_a_version,
+    revoke_the_key,
+    update_with_consent,
+    yank_a_version,
+)
 from extctl.demo.story import Story, insist, insist_on_refusal, load_example
 from extctl.owner_key import OwnerKey
 from extctl.publishing import create_development_publisher, publish_bundle
@@ -174,4 +180,8 @@ STEPS: Final[Sequence[tuple[str, Step]]] = (
     ("Call it through the gateway as a user of tenant A", call_as_tenant_a),
     ("See everyone else refused", refuse_the_others),
     ("Read the execution log", show_executions),
+    ("Plan an update, consent to it, roll it back", update_with_consent),
+    ("Yank the new version", yank_a_version),
+    ("Quarantine the old version, and free it", quarantine_a_version),
+    ("Revoke the publisher's key", revoke_the_key),
 )

@@ -30,7 +30,7 @@ async def answering(
     """Something at the vault's address that is no vault."""
     app = web.Application()
     app.router.add_route("*", "/{tail:.*}", handler)
-    runner = web.AppRunner(app)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     port = Ports().take()
     await web.TCPSite(runner, "127.0.0.1", port).start()
