@@ -155,15 +155,16 @@ class RegistryServiceServicer:
     """
 
     def CreateRegistryEntry(self, request, context):
-        """Creates an entry. Not idempotent: REGISTRY_ENTRY_EXISTS when publisher and name are taken.
-        Reasons: ARGUMENT_INVALID, REGISTRY_ENTRY_EXISTS.
+        """Creates an entry; the caller proves that it owns the publisher (metadata "x-publisher-proof").
+        Not idempotent: REGISTRY_ENTRY_EXISTS when publisher and name are taken.
+        Reasons: ARGUMENT_INVALID, PUBLISHER_NOT_FOUND, PUBLISHER_NOT_OWNED, REGISTRY_ENTRY_EXISTS.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRegistryEntries(self, request, context):
-        """Lists entries ordered by publisher and name. Reasons: PAGE_TOKEN_INVALID.
+        """Lists entries ordered by publisher and name. Reasons: PAGE_TOKEN_INVALID, ARGUMENT_INVALID.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -219,14 +220,16 @@ class RegistryServiceServicer:
 
     def Deprecate(self, request, context):
         """Marks a version as no longer recommended. Idempotent; the last reason stays.
-        Installing it still works and is answered with a warning. Reasons: VERSION_NOT_FOUND.
+        Installing it still works and is answered with a warning. This and the three that follow are
+        the publisher's, by an owner's proof, or the operator's, without one; a proof that is given
+        must hold. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID, PUBLISHER_NOT_OWNED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Undeprecate(self, request, context):
-        """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND.
+        """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND, PUBLISHER_NOT_OWNED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -234,14 +237,14 @@ class RegistryServiceServicer:
 
     def Yank(self, request, context):
         """Blocks new installs of a version and updates to it; installs that have it go on. Idempotent;
-        the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+        the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID, PUBLISHER_NOT_OWNED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Unyank(self, request, context):
-        """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND.
+        """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND, PUBLISHER_NOT_OWNED.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

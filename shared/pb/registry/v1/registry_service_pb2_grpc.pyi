@@ -37,11 +37,12 @@ class RegistryServiceStub:
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> RegistryServiceAsyncStub: ...
     CreateRegistryEntry: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.CreateRegistryEntryRequest, _registry_service_pb2.CreateRegistryEntryResponse]
-    """Creates an entry. Not idempotent: REGISTRY_ENTRY_EXISTS when publisher and name are taken.
-    Reasons: ARGUMENT_INVALID, REGISTRY_ENTRY_EXISTS.
+    """Creates an entry; the caller proves that it owns the publisher (metadata "x-publisher-proof").
+    Not idempotent: REGISTRY_ENTRY_EXISTS when publisher and name are taken.
+    Reasons: ARGUMENT_INVALID, PUBLISHER_NOT_FOUND, PUBLISHER_NOT_OWNED, REGISTRY_ENTRY_EXISTS.
     """
     ListRegistryEntries: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.ListRegistryEntriesRequest, _registry_service_pb2.ListRegistryEntriesResponse]
-    """Lists entries ordered by publisher and name. Reasons: PAGE_TOKEN_INVALID."""
+    """Lists entries ordered by publisher and name. Reasons: PAGE_TOKEN_INVALID, ARGUMENT_INVALID."""
     GetRegistryEntry: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.GetRegistryEntryRequest, _registry_service_pb2.GetRegistryEntryResponse]
     """Finds an entry by id or by "publisher.name". Reasons: REGISTRY_ENTRY_NOT_FOUND."""
     UploadBundle: _grpc.StreamUnaryMultiCallable[_registry_service_pb2.UploadBundleRequest, _registry_service_pb2.UploadBundleResponse]
@@ -69,16 +70,18 @@ class RegistryServiceStub:
     """Lists the versions of an entry, highest first. Reasons: REGISTRY_ENTRY_NOT_FOUND."""
     Deprecate: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.DeprecateRequest, _registry_service_pb2.DeprecateResponse]
     """Marks a version as no longer recommended. Idempotent; the last reason stays.
-    Installing it still works and is answered with a warning. Reasons: VERSION_NOT_FOUND.
+    Installing it still works and is answered with a warning. This and the three that follow are
+    the publisher's, by an owner's proof, or the operator's, without one; a proof that is given
+    must hold. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID, PUBLISHER_NOT_OWNED.
     """
     Undeprecate: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UndeprecateRequest, _registry_service_pb2.UndeprecateResponse]
-    """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+    """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND, PUBLISHER_NOT_OWNED."""
     Yank: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.YankRequest, _registry_service_pb2.YankResponse]
     """Blocks new installs of a version and updates to it; installs that have it go on. Idempotent;
-    the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+    the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID, PUBLISHER_NOT_OWNED.
     """
     Unyank: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.UnyankRequest, _registry_service_pb2.UnyankResponse]
-    """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+    """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND, PUBLISHER_NOT_OWNED."""
     Quarantine: _grpc.UnaryUnaryMultiCallable[_registry_service_pb2.QuarantineRequest, _registry_service_pb2.QuarantineResponse]
     """Stops a version everywhere: no install, no execution, no page, within 30 s. The receipt lists
     what was stopped. Idempotent: the same version gives the same receipt while it lasts.
@@ -121,11 +124,12 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     CreateRegistryEntry: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.CreateRegistryEntryRequest, _registry_service_pb2.CreateRegistryEntryResponse]  # type: ignore[assignment]
-    """Creates an entry. Not idempotent: REGISTRY_ENTRY_EXISTS when publisher and name are taken.
-    Reasons: ARGUMENT_INVALID, REGISTRY_ENTRY_EXISTS.
+    """Creates an entry; the caller proves that it owns the publisher (metadata "x-publisher-proof").
+    Not idempotent: REGISTRY_ENTRY_EXISTS when publisher and name are taken.
+    Reasons: ARGUMENT_INVALID, PUBLISHER_NOT_FOUND, PUBLISHER_NOT_OWNED, REGISTRY_ENTRY_EXISTS.
     """
     ListRegistryEntries: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.ListRegistryEntriesRequest, _registry_service_pb2.ListRegistryEntriesResponse]  # type: ignore[assignment]
-    """Lists entries ordered by publisher and name. Reasons: PAGE_TOKEN_INVALID."""
+    """Lists entries ordered by publisher and name. Reasons: PAGE_TOKEN_INVALID, ARGUMENT_INVALID."""
     GetRegistryEntry: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.GetRegistryEntryRequest, _registry_service_pb2.GetRegistryEntryResponse]  # type: ignore[assignment]
     """Finds an entry by id or by "publisher.name". Reasons: REGISTRY_ENTRY_NOT_FOUND."""
     UploadBundle: _aio.StreamUnaryMultiCallable[_registry_service_pb2.UploadBundleRequest, _registry_service_pb2.UploadBundleResponse]  # type: ignore[assignment]
@@ -153,16 +157,18 @@ class RegistryServiceAsyncStub(RegistryServiceStub):
     """Lists the versions of an entry, highest first. Reasons: REGISTRY_ENTRY_NOT_FOUND."""
     Deprecate: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.DeprecateRequest, _registry_service_pb2.DeprecateResponse]  # type: ignore[assignment]
     """Marks a version as no longer recommended. Idempotent; the last reason stays.
-    Installing it still works and is answered with a warning. Reasons: VERSION_NOT_FOUND.
+    Installing it still works and is answered with a warning. This and the three that follow are
+    the publisher's, by an owner's proof, or the operator's, without one; a proof that is given
+    must hold. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID, PUBLISHER_NOT_OWNED.
     """
     Undeprecate: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UndeprecateRequest, _registry_service_pb2.UndeprecateResponse]  # type: ignore[assignment]
-    """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+    """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND, PUBLISHER_NOT_OWNED."""
     Yank: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.YankRequest, _registry_service_pb2.YankResponse]  # type: ignore[assignment]
     """Blocks new installs of a version and updates to it; installs that have it go on. Idempotent;
-    the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+    the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID, PUBLISHER_NOT_OWNED.
     """
     Unyank: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.UnyankRequest, _registry_service_pb2.UnyankResponse]  # type: ignore[assignment]
-    """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+    """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND, PUBLISHER_NOT_OWNED."""
     Quarantine: _aio.UnaryUnaryMultiCallable[_registry_service_pb2.QuarantineRequest, _registry_service_pb2.QuarantineResponse]  # type: ignore[assignment]
     """Stops a version everywhere: no install, no execution, no page, within 30 s. The receipt lists
     what was stopped. Idempotent: the same version gives the same receipt while it lasts.
@@ -208,8 +214,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.CreateRegistryEntryRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.CreateRegistryEntryResponse, _abc.Awaitable[_registry_service_pb2.CreateRegistryEntryResponse]]:
-        """Creates an entry. Not idempotent: REGISTRY_ENTRY_EXISTS when publisher and name are taken.
-        Reasons: ARGUMENT_INVALID, REGISTRY_ENTRY_EXISTS.
+        """Creates an entry; the caller proves that it owns the publisher (metadata "x-publisher-proof").
+        Not idempotent: REGISTRY_ENTRY_EXISTS when publisher and name are taken.
+        Reasons: ARGUMENT_INVALID, PUBLISHER_NOT_FOUND, PUBLISHER_NOT_OWNED, REGISTRY_ENTRY_EXISTS.
         """
 
     @_abc_1.abstractmethod
@@ -218,7 +225,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.ListRegistryEntriesRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.ListRegistryEntriesResponse, _abc.Awaitable[_registry_service_pb2.ListRegistryEntriesResponse]]:
-        """Lists entries ordered by publisher and name. Reasons: PAGE_TOKEN_INVALID."""
+        """Lists entries ordered by publisher and name. Reasons: PAGE_TOKEN_INVALID, ARGUMENT_INVALID."""
 
     @_abc_1.abstractmethod
     def GetRegistryEntry(
@@ -282,7 +289,9 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.DeprecateResponse, _abc.Awaitable[_registry_service_pb2.DeprecateResponse]]:
         """Marks a version as no longer recommended. Idempotent; the last reason stays.
-        Installing it still works and is answered with a warning. Reasons: VERSION_NOT_FOUND.
+        Installing it still works and is answered with a warning. This and the three that follow are
+        the publisher's, by an owner's proof, or the operator's, without one; a proof that is given
+        must hold. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID, PUBLISHER_NOT_OWNED.
         """
 
     @_abc_1.abstractmethod
@@ -291,7 +300,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.UndeprecateRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.UndeprecateResponse, _abc.Awaitable[_registry_service_pb2.UndeprecateResponse]]:
-        """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+        """Takes a deprecation back. Idempotent. Reasons: VERSION_NOT_FOUND, PUBLISHER_NOT_OWNED."""
 
     @_abc_1.abstractmethod
     def Yank(
@@ -300,7 +309,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.YankResponse, _abc.Awaitable[_registry_service_pb2.YankResponse]]:
         """Blocks new installs of a version and updates to it; installs that have it go on. Idempotent;
-        the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID.
+        the first reason stays. Reasons: VERSION_NOT_FOUND, ARGUMENT_INVALID, PUBLISHER_NOT_OWNED.
         """
 
     @_abc_1.abstractmethod
@@ -309,7 +318,7 @@ class RegistryServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _registry_service_pb2.UnyankRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_registry_service_pb2.UnyankResponse, _abc.Awaitable[_registry_service_pb2.UnyankResponse]]:
-        """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND."""
+        """Takes a yank back. Idempotent. Reasons: VERSION_NOT_FOUND, PUBLISHER_NOT_OWNED."""
 
     @_abc_1.abstractmethod
     def Quarantine(
